@@ -1,0 +1,65 @@
+# Every command of this project. `make` alone lists them. Each sets up what it needs; see tools/environment for Python.
+
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_HOME := $(CURDIR)/.ansible
+export MOLECULE_GLOB := molecule/*/molecule.yml
+# A rehearsal must never meet a real account, whatever the shell holds.
+REHEARSE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_SESSION_TOKEN -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_CONFIG_FILE
+PLAY := $(REHEARSE) ansible-playbook -i inventories/rehearsal
+
+.DEFAULT_GOAL := help
+.PHONY: help environment dev rehearsal rehearsal-down report test lint unit sanity importer roles-test molecule rehearsal-test docs build clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+environment:
+	@tools/environment rehearsal
+
+dev:
+	@tools/environment dev
+
+rehearsal: environment ## build the whole stack on this machine and open WordPress (needs root)
+	@$(PLAY) playbooks/rehearsal.yml
+	@$(PLAY) site.yml
+	@$(PLAY) playbooks/rehearsal_report.yml
+
+rehearsal-down: environment ## remove everything that `make rehearsal` made
+	@$(PLAY) playbooks/rehearsal_down.yml
+
+report: environment ## show the running rehearsal again: URL, login, nodes
+	@$(PLAY) playbooks/rehearsal_report.yml
+
+test: ## everything CI runs, in this order
+	@tools/test lint unit sanity importer roles-test molecule rehearsal-test
+
+lint: dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck when there is one
+	@tools/test lint
+
+unit: dev ## unit, property and template tests
+	@tools/test unit
+
+sanity: dev ## ansible-test sanity, all tests, without ignore entries
+	@tools/test sanity
+
+importer: dev ## build the artifact and let galaxy-importer judge it
+	@tools/test importer
+
+roles-test: dev ## the AWS roles and plays against the emulated control plane
+	@tools/test roles-test
+
+molecule: dev ## the node roles on systemd containers
+	@tools/test molecule
+
+rehearsal-test: dev ## the rehearsal end to end: build, break, scale, roll out, remove
+	@tools/test rehearsal-test
+
+docs: dev ## regenerate docs/reference
+	@python tools/docs.py
+
+build: dev ## build the collection artifact
+	@ansible-galaxy collection build --force --output-path .
+
+clean: ## forget the Python environment and caches (not a running rehearsal)
+	rm -rf .venv .ansible .mypy_cache .ruff_cache .hypothesis
