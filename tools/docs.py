@@ -59,7 +59,14 @@ TABLE = ["| name | type | default | meaning |", "|---|---|---|---|"]
 def stack_page() -> str:
     schema = yaml.safe_load((ROOT / "roles/preflight/vars/stack_schema.yml").read_text(encoding="utf-8"))
     table = rows(schema["__preflight_stack_schema"], "about")
-    head = [GENERATED, "# The stack file", "", "All that stands in `inventories/<yours>/group_vars/all/stack.yml`.", "", *TABLE]
+    head = [
+        GENERATED,
+        "# The stack file",
+        "",
+        "All that stands in `inventories/<yours>/group_vars/all/stack.yml`.",
+        "",
+        *TABLE,
+    ]
     return "\n".join([*head, *table, ""])
 
 
@@ -84,7 +91,12 @@ def documentation(path: Path) -> dict[str, Any]:
 
 
 def modules_page() -> str:
-    parts = [GENERATED, "# Modules", "", "`ansible-doc wordpress_ha.aws.<name>` shows examples and return values as well."]
+    parts = [
+        GENERATED,
+        "# Modules",
+        "",
+        "`ansible-doc wordpress_ha.aws.<name>` shows examples and return values as well.",
+    ]
     for path in sorted((ROOT / "plugins/modules").glob("*.py")):
         document = documentation(path)
         parts += ["", f"## {document['module']}", "", text(document["short_description"]) + ".", ""]
@@ -119,7 +131,9 @@ def coverage_page() -> str:
         proof = " ".join(f"[`{test}`](../{test.split('::')[0]})" for test in entry.get("tests", []))
         if entry["state"] == "done" and not proof:
             raise SystemExit(f"docs/coverage.yml: {row} is done but names no test")
-        lines.append(f"| {row} | {entry['from']} | {entry['asks']} | {STATES[entry['state']]} | {entry.get('how', '')} {proof} |")
+        lines.append(
+            f"| {row} | {entry['from']} | {entry['asks']} | {STATES[entry['state']]} | {entry.get('how', '')} {proof} |"
+        )
     return "\n".join([*lines, ""])
 
 

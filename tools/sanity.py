@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,6 +77,11 @@ def main() -> int:
         target = Path(temporary) / "ansible_collections" / "wordpress_ha" / "aws"
         target.mkdir(parents=True)
         copy_tracked(target)
+        # Their documentation fragments are part of our modules' documentation.
+        for namespace in ("amazon", "community"):
+            (target.parents[1] / namespace).symlink_to(
+                Path(sysconfig.get_path("purelib")) / "ansible_collections" / namespace
+            )
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         command = [
             "ansible-test",
