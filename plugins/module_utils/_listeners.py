@@ -1,0 +1,128 @@
+# Copyright: Contributors to the wordpress_ha.aws project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Actions and conditions of load balancer listeners: one normal form for what users write and what AWS reports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ._owned import Refused
+
+#: What AWS fills in where a redirect names nothing: the same part of the request.
+SAME = {"protocol": "#{protocol}", "port": "#{port}", "host": "#{host}", "path": "/#{path}", "query": "#{query}"}
+_REDIRECT = {name: name.capitalize() for name in SAME}
+#: Conditions that are plain lists of values: our name -> (AWS's field, AWS's key of the values).
+LISTS = {
+    "host_header": ("host-header", "HostHeaderConfig"),
+    "path_pattern": ("path-pattern", "PathPatternConfig"),
+    "http_request_method": ("http-request-method", "HttpRequestMethodConfig"),
+    "source_ip": ("source-ip", "SourceIpConfig"),
+}
+
+
+def wanted_action(given: Mapping[str, Any] | None, where: str, target_groups: Sequence[str]) -> dict[str, Any] | None:
+    """Return the normal form of an action as a user wrote it; ``Refused`` if it forwards to a group that is not there."""
+    if given is None:
+        return None
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "forward" in chosen and chosen["forward"] not in target_groups:
+        raise Refused(
+            f"{where} forwards to {chosen['forward']!r}, which is none of the target groups {sorted(target_groups)}."
+        )
+    if "redirect" in chosen:
+        parts = {name: str(value) for name, value in chosen["redirect"].items() if value is not None}
+        return {"redirect": {**SAME, **parts, "status_code": f"HTTP_{parts['status_code'].removeprefix('HTTP_')}"}}
+    if "fixed_response" in chosen:
+        parts = chosen["fixed_response"]
+        return {
+            "fixed_response": {
+                name: str(parts.get(name) or "") for name in ("status_code", "content_type", "message_body")
+            }
+        }
+    return chosen
+
+
+def reported_action(actions: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the normal form of what AWS reports; ``names`` maps ARNs of target groups to names.
+
+    What users of this module cannot write (several actions, weights, authentication) reads C(other): it differs from all.
+    """
+    if len(actions) == 1:
+        action = actions[0]
+        if action["Type"] == "forward":
+            groups = (action.get("ForwardConfig") or {}).get("TargetGroups", [])
+            arn = action.get("TargetGroupArn") or (groups[0]["TargetGroupArn"] if len(groups) == 1 else None)
+            if arn:
+                return {"forward": names.get(arn, arn)}
+        if action["Type"] == "redirect":
+            config = action["RedirectConfig"]
+            parts = {name: config.get(target) or SAME[name] for name, target in _REDIRECT.items()}
+            return {"redirect": {**parts, "status_code": config["StatusCode"]}}
+        if action["Type"] == "fixed-response":
+            config = action["FixedResponseConfig"]
+            keys = {"status_code": "StatusCode", "content_type": "ContentType", "message_body": "MessageBody"}
+            return {"fixed_response": {name: str(config.get(target) or "") for name, target in keys.items()}}
+    return {"other": [dict(action) for action in actions]}
+
+
+def sent_action(action: Mapping[str, Any], arn_of: Callable[[str], str]) -> list[dict[str, Any]]:
+    """Return AWS's form of a normal action."""
+    if "forward" in action:
+        return [{"Type": "forward", "TargetGroupArn": arn_of(action["forward"])}]
+    if "redirect" in action:
+        config = {target: action["redirect"][name] for name, target in _REDIRECT.items()}
+        return [{"Type": "redirect", "RedirectConfig": {**config, "StatusCode": action["redirect"]["status_code"]}}]
+    parts = action["fixed_response"]
+    config = {"StatusCode": parts["status_code"], "ContentType": parts["content_type"] or "text/plain"}
+    if parts["message_body"]:
+        config["MessageBody"] = parts["message_body"]
+    return [{"Type": "fixed-response", "FixedResponseConfig": config}]
+
+
+def wanted_conditions(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the normal form of conditions as a user wrote them: values are sets."""
+    normal: dict[str, Any] = {name: sorted(given[name]) for name in LISTS if given.get(name)}
+    for name, values in (given.get("http_header") or {}).items():
+        normal.setdefault("http_header", {})[name] = sorted(values)
+    if given.get("query_string"):
+        normal["query_string"] = sorted(given["query_string"])
+    return normal
+
+
+def reported_conditions(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the normal form of what AWS reports; what users of this module cannot write reads C(other)."""
+    lists = {field: (name, config) for name, (field, config) in LISTS.items()}
+    normal: dict[str, Any] = {}
+    for condition in conditions:
+        field = condition["Field"]
+        if field in lists and lists[field][0] not in normal:
+            name, config = lists[field]
+            normal[name] = sorted((condition.get(config) or {}).get("Values") or condition.get("Values") or [])
+        elif field == "http-header":
+            config = condition["HttpHeaderConfig"]
+            normal.setdefault("http_header", {})[config["HttpHeaderName"]] = sorted(config["Values"])
+        elif field == "query-string" and "query_string" not in normal:
+            pairs = condition["QueryStringConfig"]["Values"]
+            normal["query_string"] = sorted(
+                f"{pair['Key']}={pair['Value']}" if pair.get("Key") else pair["Value"] for pair in pairs
+            )
+        else:
+            normal.setdefault("other", []).append(dict(condition))
+    return normal
+
+
+def sent_conditions(normal: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return AWS's form of normal conditions."""
+    sent: list[dict[str, Any]] = [
+        {"Field": field, config: {"Values": normal[name]}} for name, (field, config) in LISTS.items() if name in normal
+    ]
+    for name, values in sorted(normal.get("http_header", {}).items()):
+        sent.append({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": values}})
+    if "query_string" in normal:
+        pairs = [item.partition("=") for item in normal["query_string"]]
+        values = [{"Key": left, "Value": right} if equals else {"Value": left} for left, equals, right in pairs]
+        sent.append({"Field": "query-string", "QueryStringConfig": {"Values": values}})
+    return sent

@@ -1,0 +1,258 @@
+# Copyright: Contributors to the wordpress_ha.aws project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""application_load_balancer: the module contract, replacement of lists, and the normal forms of actions and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import contract
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _listeners
+from ansible_collections.wordpress_ha.aws.plugins.modules import application_load_balancer as module
+
+CHECK = {"path": "/healthz/ready", "interval": 10, "timeout": 5, "healthy": 2, "unhealthy": 3, "matcher": "200"}
+WEB = {
+    "port": 80,
+    "health_check": CHECK,
+    "attributes": {
+        "deregistration_delay.timeout_seconds": 60,
+        "slow_start.duration_seconds": 30,
+        "stickiness.enabled": False,
+    },
+}
+HTTP = {"port": 80, "protocol": "HTTP", "default_action": {"redirect": {"protocol": "HTTPS", "port": "443"}}}
+
+
+def prepare() -> dict[str, Any]:
+    """Create what a balancer stands in; return the parameters of one with both listeners and a rule."""
+    ec2, acm = boto3.client("ec2"), boto3.client("acm")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for number, zone in enumerate("abc")
+    ]
+    group = ec2.create_security_group(GroupName="lb", Description="lb", VpcId=vpc)["GroupId"]
+    certificates = [acm.request_certificate(DomainName=f"{one}.example.test")["CertificateArn"] for one in "abc"]
+    https = {
+        "port": 443,
+        "protocol": "HTTPS",
+        "certificate_arns": certificates[:2],
+        "default_action": {"forward": "blog-web"},
+        "rules": [
+            {
+                "priority": 10,
+                "conditions": {
+                    "path_pattern": ["/xmlrpc.php"],
+                    "query_string": ["a=b", "c"],
+                    "http_header": {"X-A": ["1"]},
+                },
+                "action": {"fixed_response": {"status_code": "403"}},
+            }
+        ],
+    }
+    return {
+        "name": "blog",
+        "vpc_id": vpc,
+        "subnet_ids": subnets[1::-1],
+        "security_group_ids": [group],
+        "attributes": {"idle_timeout.timeout_seconds": 65, "routing.http.drop_invalid_header_fields.enabled": True},
+        "target_groups": {"blog-web": WEB},
+        "listeners": [HTTP, https],
+        "tags": {"wordpress_ha:stack": "blog", "wordpress_ha:role": "load_balancer"},
+        "_certificates": certificates,
+        "_subnets": subnets,
+    }
+
+
+def public(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if not name.startswith("_")}
+
+
+@pytest.fixture
+def params(aws: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
+    yield prepare()
+
+
+def left() -> list[Any]:
+    elb = boto3.client("elbv2")
+    return [*elb.describe_load_balancers()["LoadBalancers"], *elb.describe_target_groups()["TargetGroups"]]
+
+
+def test_contract(params: dict[str, Any]) -> None:
+    https = params["listeners"][1]
+    rule = https["rules"][0]
+    modified = {
+        **public(params),
+        "subnet_ids": params["_subnets"],
+        "attributes": {"idle_timeout.timeout_seconds": 90},
+        "target_groups": {
+            "blog-web": {**WEB, "health_check": {"path": "/healthz/live", "interval": 15}},
+            "blog-admin": {"port": 8080},
+        },
+        "listeners": [
+            {**HTTP, "default_action": {"redirect": {"protocol": "HTTPS", "port": "443", "status_code": "302"}}},
+            {
+                **https,
+                "certificate_arns": [https["certificate_arns"][0], params["_certificates"][2]],
+                "ssl_policy": "ELBSecurityPolicy-TLS13-1-3-2021-06",
+                "rules": [
+                    {
+                        **rule,
+                        "conditions": {"path_pattern": ["/xmlrpc.php", "/a"]},
+                        "action": {"forward": "blog-admin"},
+                    },
+                    {**rule, "priority": 20, "conditions": {"host_header": ["b", "a"], "source_ip": ["10.0.0.0/8"]}},
+                ],
+            },
+        ],
+        "tags": {"wordpress_ha:stack": "blog"},
+        "purge_tags": True,
+    }
+    first = contract.keep(module, public(params), modified, left=left)
+    assert [one["port"] for one in first.facts["listeners"]] == [80, 443]
+    assert set(first.facts["target_groups"]) == {"blog-web"}
+
+
+def test_new_https_listener_gets_a_modern_policy(params: dict[str, Any]) -> None:
+    sent = contract.succeed(module, public(params)).sent("CreateListener")
+    assert {one["Port"]: one.get("SslPolicy") for one in sent} == {80: None, 443: "ELBSecurityPolicy-TLS13-1-2-2021-06"}
+
+
+def test_lists_replace_and_unset_leaves_alone(params: dict[str, Any]) -> None:
+    params = public(params)
+    contract.succeed(module, params)
+    bare = {name: params[name] for name in ("name", "vpc_id", "subnet_ids", "security_group_ids")}
+    assert contract.succeed(module, bare).result["changed"] is False
+    without_rules = {**params["listeners"][1], "rules": None}
+    fewer = contract.converge(module, {**params, "listeners": [without_rules]})
+    assert [action["resource"] for action in fewer.result["actions"]] == ["listener/80"]
+    none = contract.converge(module, {**params, "listeners": [{**without_rules, "rules": []}]})
+    assert [action["resource"] for action in none.result["actions"]] == ["rule/443/10"]
+
+
+def test_a_target_group_is_swapped_without_a_gap(params: dict[str, Any]) -> None:
+    params = public(params)
+    contract.succeed(module, params)
+    swapped = {**params, "target_groups": {"blog-new": {"port": 81}}, "listeners": [HTTP, {**params["listeners"][1]}]}
+    swapped["listeners"][1]["default_action"] = {"forward": "blog-new"}
+    run = contract.converge(module, swapped)
+    order = [f"{action['action']} {action['resource']}" for action in run.result["actions"]]
+    assert order == ["create target_group/blog-new", "update listener/443", "delete target_group/blog-web"]
+
+
+def test_others_are_left_alone(params: dict[str, Any]) -> None:
+    elb = boto3.client("elbv2")
+    elb.create_target_group(Name="foreign", Port=80, Protocol="HTTP", VpcId=params["vpc_id"])
+    contract.succeed(module, public(params))
+    contract.refuse(module, {**public(params), "tags": {"wordpress_ha:stack": "shop"}, "state": "absent"}, "'blog'")
+    contract.succeed(module, {**public(params), "state": "absent"})
+    assert [group["TargetGroupName"] for group in elb.describe_target_groups()["TargetGroups"]] == ["foreign"]
+
+
+def test_deletion_protection_is_honoured(params: dict[str, Any]) -> None:
+    contract.succeed(module, {**public(params), "attributes": {"deletion_protection.enabled": True}})
+    contract.refuse(module, {**public(params), "state": "absent"}, "deletion protection")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"listeners": [{**HTTP, "default_action": {"forward": "typo"}}]}, ("'typo'", "blog-web")),
+        ({"listeners": [HTTP, HTTP]}, ("80", "twice")),
+        ({"listeners": [{**HTTP, "protocol": "HTTPS"}]}, ("certificate_arns",)),
+        ({"target_groups": {"blog-web": {"helth_check": {}}}}, ("target_groups.blog-web", "helth_check")),
+        ({"target_groups": {"blog-web": {"port": "eighty"}}}, ("target_groups.blog-web", "port")),
+        (
+            {"listeners": [{**HTTP, "rules": [{"priority": 1, "conditions": {}, "action": {"forward": "blog-web"}}]}]},
+            ("no condition",),
+        ),
+        ({"listeners": [{**HTTP, "default_action": {}}]}, ("forward",)),
+    ],
+)
+def test_impossible_input_is_refused(params: dict[str, Any], change: dict[str, Any], words: tuple[str, ...]) -> None:
+    contract.refuse(module, {**public(params), **change}, *words)
+
+
+def test_fixed_properties_are_refused(params: dict[str, Any]) -> None:
+    contract.succeed(module, public(params))
+    contract.refuse(
+        module, {**public(params), "target_groups": {"blog-web": {**WEB, "port": 81}}}, "port", "target_group/blog-web"
+    )
+    contract.refuse(module, {**public(params), "scheme": "internal"}, "scheme")
+
+
+def test_unknown_inputs_in_check_mode(aws: Callable[[str], Any]) -> None:
+    unknown = "(known after apply)"
+    https = {"port": 443, "protocol": "HTTPS", "certificate_arns": [unknown], "default_action": {"forward": "blog-web"}}
+    params = {"name": "blog", "vpc_id": unknown, "subnet_ids": [unknown], "security_group_ids": [unknown]}
+    params.update(target_groups={"blog-web": WEB}, listeners=[https])
+    predicted = contract.succeed(module, params, check=True)
+    assert predicted.facts["target_groups"] == {"blog-web": unknown}
+    assert predicted.facts["dns_name"] == unknown
+
+
+def test_survives_kills() -> None:
+    def setting() -> dict[str, Any]:
+        return public(prepare())
+
+    assert contract.survive_kills(module, {}, setting) >= 10
+
+
+TEXTS = st.text("abc/*", min_size=1, max_size=4)
+SETS = st.lists(TEXTS, min_size=1, max_size=3, unique=True)
+CONDITIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "host_header": SETS,
+        "path_pattern": SETS,
+        "source_ip": SETS,
+        "http_request_method": SETS,
+        "http_header": st.dictionaries(st.sampled_from(["X-A", "X-B"]), SETS, min_size=1),
+        "query_string": st.lists(
+            st.one_of(TEXTS, st.tuples(TEXTS, TEXTS).map("=".join)), min_size=1, max_size=3, unique=True
+        ),
+    },
+)
+
+
+@given(CONDITIONS)
+def test_conditions_survive_the_way_to_aws_and_back(conditions: dict[str, Any]) -> None:
+    normal = _listeners.wanted_conditions(conditions)
+    assert _listeners.reported_conditions(_listeners.sent_conditions(normal)) == normal
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"forward": "web"},
+        {"redirect": {"protocol": "HTTPS", "port": 443, "status_code": "301"}},
+        {"redirect": {"host": "www.example.org", "path": "/", "query": "a=b", "status_code": "HTTP_302"}},
+        {"fixed_response": {"status_code": 503, "content_type": "text/html", "message_body": "<p>"}},
+        {"fixed_response": {"status_code": "404", "content_type": "text/plain"}},
+    ],
+)
+def test_actions_survive_the_way_to_aws_and_back(action: dict[str, Any]) -> None:
+    normal = _listeners.wanted_action(action, "here", ["web"])
+    assert normal is not None
+    sent = _listeners.sent_action(normal, lambda name: f"arn:{name}")
+    assert _listeners.reported_action(sent, {"arn:web": "web"}) == normal
+
+
+def test_what_the_module_cannot_write_differs_from_everything() -> None:
+    weighted = [
+        {"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "a"}, {"TargetGroupArn": "b"}]}}
+    ]
+    assert "other" in _listeners.reported_action(weighted, {})
+    assert "other" in _listeners.reported_conditions(
+        [{"Field": "host-header", "HostHeaderConfig": {"Values": ["a"]}}] * 2
+    )
