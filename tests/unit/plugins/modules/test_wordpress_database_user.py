@@ -20,8 +20,10 @@ SCOPE = r"`word\_press`.*"
 class Server:
     """A cursor of a server with one database and one user, as MariaDB and MySQL answer."""
 
-    def __init__(self, schemas: list[str] = [], users: dict[str, Any] = {}, grants: list[str] = []) -> None:  # noqa: B006
-        self.schemas, self.users, self.grants = schemas, users, grants
+    def __init__(
+        self, schemas: tuple[str, ...] = (), users: dict[str, Any] | None = None, grants: tuple[str, ...] = ()
+    ) -> None:
+        self.schemas, self.users, self.grants = schemas, users or {}, grants
         self.written: list[tuple[str, Any]] = []
         self.rows: list[Any] = []
 
@@ -57,7 +59,7 @@ def apply(server: Server, **options: Any) -> list[str]:
 
 def complete(**changed: Any) -> Server:
     settings: dict[str, Any] = {
-        "schemas": ["word_press"],
+        "schemas": ("word_press",),
         "users": {"wp": "ANY"},
         "grants": [
             "GRANT USAGE ON *.* TO `wp`@`%` IDENTIFIED BY PASSWORD '*AB' REQUIRE SSL",

@@ -1,0 +1,59 @@
+# Copyright: Contributors to the wordpress_ha.aws project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Render the node roles' templates as Ansible would, without a host: the same engine, the roles' own defaults and vars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+
+
+def role_variables(role: str) -> dict[str, Any]:
+    """Return a role's defaults and vars, unrendered, as on Debian 13."""
+    variables: dict[str, Any] = {"ansible_managed": "Ansible managed", "ansible_check_mode": False}
+    for name in ("defaults/main.yml", "vars/main.yml", "vars/debian-13.yml"):
+        path = ROLES / role / name
+        if path.exists():
+            variables |= DataLoader().load_from_file(str(path)) or {}
+    return variables
+
+
+@pytest.fixture
+def render() -> Callable[..., str]:
+    """Return a function that renders ``<role>/<template>`` with overriding variables."""
+
+    def rendered(template: str, **overrides: Any) -> str:
+        from ansible.template import trust_as_template
+
+        role, name = template.split("/", 1)
+        loader = DataLoader()
+        loader.set_basedir(str(ROLES / role))
+        text = (ROLES / role / "templates" / name).read_text()
+        # The template module's way: a block's own line end is not kept.
+        text = "#jinja2: trim_blocks: True\n" + text
+        templar = Templar(loader, variables=role_variables(role) | overrides)
+        return str(templar.template(trust_as_template(text), escape_backslashes=False))
+
+    return rendered
+
+
+@pytest.fixture
+def argument_specs() -> Callable[[str], dict[str, Any]]:
+    """Return a function that loads a role's argument specification."""
+    return lambda role: yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+
+
+@pytest.fixture
+def defaults() -> Callable[[str], dict[str, Any]]:
+    """Return a function that loads a role's defaults, unrendered."""
+    return lambda role: yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
