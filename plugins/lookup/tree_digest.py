@@ -4,17 +4,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
-import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-
 DOCUMENTATION = r"""
 name: tree_digest
 author:
@@ -54,6 +43,16 @@ _raw:
   type: list
   elements: str
 """
+import fnmatch
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
 
 
 def files_below(path: Path, exclude: list[str]) -> Iterator[tuple[str, Path]]:

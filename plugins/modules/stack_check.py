@@ -285,7 +285,7 @@ def fail(module: AnsibleAWSModule, problems: list[Problem]) -> None:
 
 def require_amazon_aws(module: AnsibleAWSModule) -> None:
     """Leave with a clear word if the collection we stand on is too old."""
-    found = tuple(int(part) for part in AMAZON_AWS_COLLECTION_VERSION.split("-")[0].split(".")[:2])
+    found = tuple(int(part) for part in AMAZON_AWS_COLLECTION_VERSION.split("-", maxsplit=1)[0].split(".")[:2])
     if found < OLDEST_AMAZON_AWS:
         module.fail_json(
             msg=f"The collection amazon.aws is version {AMAZON_AWS_COLLECTION_VERSION}; at least 10.1.0 is needed. "

@@ -156,6 +156,7 @@ class Site:
     def login(self) -> requests.Session:
         """Log in to wp-admin as the report's administrator and return the browser session."""
         browser = requests.Session()
+        browser.trust_env = False  # or REQUESTS_CA_BUNDLE of the caller's shell would win over the line below
         browser.verify = str(STATE / "ca" / "ca.pem")
         browser.get(f"{self.url}/wp-login.php", timeout=30)
         answer = browser.post(

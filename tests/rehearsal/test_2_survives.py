@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,14 +17,21 @@ from .site import Load, Site, wait_until
 
 @contextlib.contextmanager
 def cut_off(site: Site) -> Iterator[None]:
-    """Refuse every packet that leaves the VPC's network, for as long as the block runs."""
-    cidr = site.network()
-    rule = ["FORWARD", "-s", cidr, "!", "-d", cidr, "-j", "REJECT"]
-    subprocess.run(["iptables", "-I", *rule], check=True)
+    """Refuse every packet of the nodes that leaves the VPC's network, for as long as the block runs."""
+    network = ipaddress.ip_network(site.network())
+    resolver = str(network[2])
+    # A private subnet without a way out still has the VPC's own resolver.
+    rules = [
+        ["FORWARD", "-s", str(network), "!", "-d", str(network), "-j", "REJECT"],
+        ["FORWARD", "-s", resolver, "-j", "ACCEPT"],
+    ]
+    for rule in rules:
+        subprocess.run(["iptables", "-I", *rule], check=True)
     try:
         yield
     finally:
-        subprocess.run(["iptables", "-D", *rule], check=True)
+        for rule in rules:
+            subprocess.run(["iptables", "-D", *rule], check=True)
 
 
 def test_killed_node_is_replaced(site: Site, prove) -> None:

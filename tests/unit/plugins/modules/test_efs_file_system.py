@@ -72,7 +72,10 @@ def test_keeps_the_contract(aws):
         "purge_access_points": True,
         "tags": {**params["tags"], "owner": "me"},
     }
-    left = lambda: [*aws("efs").describe_file_systems()["FileSystems"]]  # noqa: E731
+
+    def left() -> list[dict]:
+        return list(aws("efs").describe_file_systems()["FileSystems"])
+
     facts = contract.keep(module, params, modified, left=left).facts
     assert facts["dns_name"] == f"{facts['file_system_id']}.efs.us-east-1.amazonaws.com"
     assert [target["az"] for target in facts["mount_targets"]] == ["us-east-1a", "us-east-1b"]
