@@ -50,10 +50,8 @@ def main() -> int:
             capture_output=True,
             check=False,
         )
-    lines = [
-        line for line in (checked.stdout + checked.stderr).splitlines() if line.startswith(("ERROR", "WARNING", "INFO"))
-    ]
-    complaints = [line for line in lines if not line.startswith("INFO")]
+    lines = (checked.stdout + checked.stderr).splitlines()
+    complaints = [line for line in lines if line.startswith(("ERROR", "WARNING", "CRITICAL"))]
     print("\n".join(lines))
     if checked.returncode or complaints:
         print(f"galaxy-importer: {len(complaints)} complaints, exit code {checked.returncode}", file=sys.stderr)
