@@ -265,13 +265,6 @@ class Aurora(Planned):
 
     # Writing
 
-    def handlers(self) -> Mapping[str, _plan.Handler]:
-        return {
-            f"{action} {kind}": getattr(self, f"_{action}_{kind}")
-            for action in (_plan.CREATE, _plan.UPDATE, _plan.DELETE)
-            for kind in self.order
-        }
-
     def _create_subnet_group(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         answer = self.rds.create_db_subnet_group(
             DBSubnetGroupName=self.name,

@@ -53,8 +53,13 @@ class Planned:
         raise NotImplementedError
 
     def handlers(self) -> Mapping[str, _plan.Handler]:
-        """Return the writers by ``<action> <type>``."""
-        raise NotImplementedError
+        """Return the writers by ``<action> <type>``: the methods named ``_<action>_<type>``, unless a subclass says else."""
+        return {
+            f"{action} {kind}": getattr(self, f"_{action}_{kind}")
+            for action in (_plan.CREATE, _plan.UPDATE, _plan.DELETE)
+            for kind in self.order
+            if hasattr(self, f"_{action}_{kind}")
+        }
 
     def settle(self, tree: _plan.Tree) -> _plan.Tree:
         """Wait for what this run, or an earlier one that was killed, left under way; return the tree as it then stands.

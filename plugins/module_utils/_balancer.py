@@ -295,13 +295,6 @@ class Balancer(Planned):
 
     # Writing
 
-    def handlers(self) -> Mapping[str, _plan.Handler]:
-        return {
-            f"{action} {kind}": getattr(self, f"_{action}_{kind}")
-            for action in (_plan.CREATE, _plan.UPDATE, _plan.DELETE)
-            for kind in self.order
-        }
-
     def _create_target_group(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         wanted = change.after
         answer = self.elb.create_target_group(
