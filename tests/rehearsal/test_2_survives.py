@@ -61,7 +61,7 @@ def test_killed_node_is_replaced(site: Site, prove) -> None:
     assert all(killed - 2 <= moment <= killed + 0.5 for moment, _status, _node in failed), (killed, failed)
     prove(
         f"node killed: out of the balancer after {gone:.1f} s, {newcomer} serves after {healed:.0f} s (limit 60), "
-        f"{len(failed)} of {len(load.results)} requests failed, all in flight at that moment"
+        f"{len(failed)} of {len(load.results)} requests failed (only some in flight may)"
     )
 
 
