@@ -12,12 +12,8 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
-from ._aws import RETRIED_CODES, STACK_TAG, merged_tags
-from ._plan import ImmutableChange
-
-
-class Refused(ImmutableChange):
-    """What is asked for is impossible or dangerous; the message names it and the cure. Raised before any writing call."""
+from ._aws import RETRIED_CODES, STACK_TAG, merged_tags, tags_to_list
+from ._plan import Change, Refused
 
 
 def refuse_foreign(what: str, tags: Mapping[str, str], wanted: Mapping[str, str] | None, deleting: bool) -> None:
@@ -57,6 +53,17 @@ def tag_changes(before: Mapping[str, str] | None, after: Mapping[str, str]) -> t
     """Return the tags to set and the keys to remove."""
     old = before or {}
     return {key: value for key, value in after.items() if old.get(key) != value}, sorted(set(old) - set(after))
+
+
+def write_tags(client: Any, arn: str, change: Change) -> None:
+    """Bring the tags of a resource of RDS or ElastiCache, whose calls are named alike, to those of a change, if it has any."""
+    if "tags" not in change.after:
+        return
+    added, removed = tag_changes(change.before["tags"], change.after["tags"])
+    if removed:
+        client.remove_tags_from_resource(ResourceName=arn, TagKeys=removed, aws_retry=True)
+    if added:
+        client.add_tags_to_resource(ResourceName=arn, Tags=tags_to_list(added), aws_retry=True)
 
 
 def same_version(current: str | None, wanted: str | None) -> bool:

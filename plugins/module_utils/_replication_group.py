@@ -365,13 +365,7 @@ class ReplicationGroup(Planned):
         return {}
 
     def _update_tags(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
-        if "tags" in change.after:
-            arn = tree[change.key]["arn"]
-            added, removed = _owned.tag_changes(change.before["tags"], change.after["tags"])
-            if removed:
-                self.cache.remove_tags_from_resource(ResourceName=arn, TagKeys=removed, aws_retry=True)
-            if added:
-                self.cache.add_tags_to_resource(ResourceName=arn, Tags=tags_to_list(added), aws_retry=True)
+        _owned.write_tags(self.cache, tree[change.key]["arn"], change)
         return {}
 
     # Waiting
