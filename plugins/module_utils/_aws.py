@@ -61,6 +61,23 @@ class Planned:
             if hasattr(self, f"_{action}_{kind}")
         }
 
+    def changes(self, tree: _plan.Tree) -> list[_plan.Change]:
+        """Return what C(state) asks for: nothing for C(gathered), for C(absent) the removal of everything that was read."""
+        state = self.params.get("state", "present")
+        if state == "gathered":
+            return []
+        if state == "absent":
+            return _plan.plan(tree, {}, self.order, purge=self.order)
+        return _plan.plan(tree, self.desired(tree), self.order, self.purge, self.immutable)
+
+    def apply(self, tree: _plan.Tree, changes: list[_plan.Change]) -> tuple[_plan.Tree, list[_plan.Change]]:
+        """Write a plan; return the tree that results, and the changes as they were made after all."""
+        return _plan.execute(tree, changes, self.handlers()), changes
+
+    def arranged(self, changes: list[_plan.Change]) -> list[_plan.Change]:
+        """Return the changes in the order in which they are made, where the order of the types alone would open a gap."""
+        return changes
+
     def settle(self, tree: _plan.Tree) -> _plan.Tree:
         """Wait for what this run, or an earlier one that was killed, left under way; return the tree as it then stands.
 
@@ -95,16 +112,11 @@ def run(planned: Planned) -> None:
                 f"A parameter reads {_plan.UNKNOWN!r}: that stands for an identifier in check mode only."
             )
         current = planned.read()
-        if state == "gathered":
-            changes = []
-        elif state == "absent":
-            changes = _plan.plan(current, {}, planned.order, purge=planned.order)
-        else:
-            changes = _plan.plan(current, planned.desired(current), planned.order, planned.purge, planned.immutable)
+        changes = planned.arranged(planned.changes(current))
         if module.check_mode:
             tree = _plan.applied(current, changes)
         else:
-            tree = _plan.execute(current, changes, planned.handlers())
+            tree, changes = planned.apply(current, changes)
             if state == "present":
                 tree = planned.settle(tree)
     except _plan.Refused as error:

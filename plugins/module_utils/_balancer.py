@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
-from . import _listeners, _owned, _plan
+from . import _header_secret, _listeners, _owned, _plan
 from ._aws import Planned, tags_to_dict, tags_to_list, wait_for
 
 #: Marks target groups as belonging to a balancer of this name, also while nothing forwards to them.
@@ -100,10 +100,13 @@ class Balancer(Planned):
         self.key = f"load_balancer/{self.name}"
         self.deleting = self.params["state"] == "absent"
         self.groups: dict[str, dict[str, Any]] = {}
+        self.secrets: dict[str, dict[str, str]] = {}
+        self.shown: set[str] = set()
 
     # Reading
 
     def read(self) -> _plan.Tree:
+        self._read_headers()
         for name, options in (self.params["target_groups"] or {}).items():
             self.groups[name] = target_group_options(name, options or {})
         tree: _plan.Tree = {}
@@ -129,6 +132,17 @@ class Balancer(Planned):
                 "state=present and attributes {'deletion_protection.enabled': false}."
             )
         return tree
+
+    def _read_headers(self) -> None:
+        """Tell the headers of rules that may be shown from those with a secret value, and read the latter's values."""
+        rules = [rule for listener in self.params["listeners"] or [] for rule in listener["rules"] or []]
+        conditions = [rule["conditions"] for rule in rules]
+        self.shown = {header.lower() for given in conditions for header in given.get("http_header") or {}}
+        given = [one["http_header_secret"] for one in conditions if one.get("http_header_secret")]
+        if given and not self.deleting:
+            self.secrets = _header_secret.values(given, self.client("secretsmanager"))
+            # Whatever else may come to print them.
+            self.module.no_log_values.update(value for known in self.secrets.values() for value in known.values())
 
     def _list(self, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
         return _owned.listed(self.elb, operation, key, MISSING, **arguments)
@@ -198,7 +212,7 @@ class Balancer(Planned):
             for rule in self._list("describe_rules", "Rules", ListenerArn=arn):
                 if not rule["IsDefault"]:
                     tree[f"rule/{port}/{rule['Priority']}"] = {
-                        "conditions": _listeners.reported_conditions(rule["Conditions"]),
+                        "conditions": _listeners.reported_conditions(rule["Conditions"], self.secrets, self.shown),
                         "action": _listeners.reported_action(rule["Actions"], names),
                         "arn": rule["RuleArn"],
                     }
@@ -285,13 +299,20 @@ class Balancer(Planned):
             self._keep(tree, current, f"rule/{port}/")
         for rule in listener["rules"] or []:
             where = f"Rule {rule['priority']} of the listener on port {port}"
-            conditions = _listeners.wanted_conditions(rule["conditions"])
+            conditions = _listeners.wanted_conditions(rule["conditions"], self.secrets)
             if not conditions:
                 raise _owned.Refused(f"{where} has no condition. Use the default_action for the rest of the requests.")
             if f"rule/{port}/{rule['priority']}" in tree:
                 raise _owned.Refused(f"{where} is there twice. Priorities are unique.")
             action = _listeners.wanted_action(rule["action"], where, groups)
             tree[f"rule/{port}/{rule['priority']}"] = {"conditions": conditions, "action": action}
+
+    def arranged(self, changes: list[_plan.Change]) -> list[_plan.Change]:
+        """Let a listener's rules precede a new default action: a guard never stands for a moment without its exception."""
+        late = [change for change in changes if change.action == _plan.UPDATE and change.kind == "listener"]
+        rest = [change for change in changes if change not in late]
+        first = next((index for index, change in enumerate(rest) if change.action == _plan.DELETE), len(rest))
+        return [*rest[:first], *late, *rest[first:]]
 
     # Writing
 
@@ -432,7 +453,7 @@ class Balancer(Planned):
         answer = self.elb.create_rule(
             ListenerArn=tree[f"listener/{port}"]["arn"],
             Priority=int(priority),
-            Conditions=_listeners.sent_conditions(change.after["conditions"]),
+            Conditions=_listeners.sent_conditions(change.after["conditions"], self.secrets),
             Actions=_listeners.sent_action(change.after["action"], _arn_in(tree)),
             Tags=tags_to_list(change.after.get("tags")),
             aws_retry=True,
@@ -442,7 +463,7 @@ class Balancer(Planned):
     def _update_rule(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         arguments: dict[str, Any] = {}
         if "conditions" in change.after:
-            arguments["Conditions"] = _listeners.sent_conditions(change.after["conditions"])
+            arguments["Conditions"] = _listeners.sent_conditions(change.after["conditions"], self.secrets)
         if "action" in change.after:
             arguments["Actions"] = _listeners.sent_action(change.after["action"], _arn_in(tree))
         if arguments:

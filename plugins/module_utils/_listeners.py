@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ._owned import Refused
@@ -82,9 +82,19 @@ def sent_action(action: Mapping[str, Any], arn_of: Callable[[str], str]) -> list
     return [{"Type": "fixed-response", "FixedResponseConfig": config}]
 
 
-def wanted_conditions(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the normal form of conditions as a user wrote them: values are sets."""
+#: Secret headers: by header name in lower case, the values by the stage of the secret's version that holds each.
+Secrets = Mapping[str, Mapping[str, str]]
+#: What stands in a plan for a value that no stage of the secret holds.
+ANOTHER = "(another value)"
+MASKED = "********"
+
+
+def wanted_conditions(given: Mapping[str, Any], secrets: Secrets | None = None) -> dict[str, Any]:
+    """Return the normal form of conditions as a user wrote them: values are sets, a secret's values are named by their stages."""
     normal: dict[str, Any] = {name: sorted(given[name]) for name in LISTS if given.get(name)}
+    if given.get("http_header_secret"):
+        name = given["http_header_secret"]["name"]
+        normal["http_header_secret"] = {"name": name, "values": sorted((secrets or {})[name.lower()])}
     for name, values in (given.get("http_header") or {}).items():
         normal.setdefault("http_header", {})[name] = sorted(values)
     if given.get("query_string"):
@@ -92,8 +102,14 @@ def wanted_conditions(given: Mapping[str, Any]) -> dict[str, Any]:
     return normal
 
 
-def reported_conditions(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the normal form of what AWS reports; what users of this module cannot write reads C(other)."""
+def reported_conditions(
+    conditions: Sequence[Mapping[str, Any]], secrets: Secrets | None = None, shown: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return the normal form of what AWS reports; what users of this module cannot write reads C(other).
+
+    :param shown: headers, in lower case, whose values may be seen. Those of any other header may be secret and are masked;
+        None shows all.
+    """
     lists = {field: (name, config) for name, (field, config) in LISTS.items()}
     normal: dict[str, Any] = {}
     for condition in conditions:
@@ -102,8 +118,14 @@ def reported_conditions(conditions: Sequence[Mapping[str, Any]]) -> dict[str, An
             name, config = lists[field]
             normal[name] = sorted((condition.get(config) or {}).get("Values") or condition.get("Values") or [])
         elif field == "http-header":
-            config = condition["HttpHeaderConfig"]
-            normal.setdefault("http_header", {})[config["HttpHeaderName"]] = sorted(config["Values"])
+            header, values = condition["HttpHeaderConfig"]["HttpHeaderName"], condition["HttpHeaderConfig"]["Values"]
+            if header.lower() in (secrets or {}):
+                stages = {value: stage for stage, value in (secrets or {})[header.lower()].items()}
+                said = sorted(stages.get(value, ANOTHER) for value in values)
+                normal["http_header_secret"] = {"name": header, "values": said}
+            else:
+                hidden = shown is not None and header.lower() not in shown
+                normal.setdefault("http_header", {})[header] = [MASKED] if hidden else sorted(values)
         elif field == "query-string" and "query_string" not in normal:
             pairs = condition["QueryStringConfig"]["Values"]
             normal["query_string"] = sorted(
@@ -114,15 +136,19 @@ def reported_conditions(conditions: Sequence[Mapping[str, Any]]) -> dict[str, An
     return normal
 
 
-def sent_conditions(normal: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return AWS's form of normal conditions."""
+def sent_conditions(normal: Mapping[str, Any], secrets: Secrets | None = None) -> list[dict[str, Any]]:
+    """Return AWS's form of normal conditions, with the values of secret headers filled in."""
     sent: list[dict[str, Any]] = [
         {"Field": field, config: {"Values": normal[name]}} for name, (field, config) in LISTS.items() if name in normal
     ]
     for name, values in sorted(normal.get("http_header", {}).items()):
         sent.append({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": values}})
+    if "http_header_secret" in normal:
+        name, stages = normal["http_header_secret"]["name"], normal["http_header_secret"]["values"]
+        values = [(secrets or {})[name.lower()][stage] for stage in stages]
+        sent.append({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": values}})
     if "query_string" in normal:
         pairs = [item.partition("=") for item in normal["query_string"]]
-        values = [{"Key": left, "Value": right} if equals else {"Value": left} for left, equals, right in pairs]
-        sent.append({"Field": "query-string", "QueryStringConfig": {"Values": values}})
+        found = [{"Key": left, "Value": right} if equals else {"Value": left} for left, equals, right in pairs]
+        sent.append({"Field": "query-string", "QueryStringConfig": {"Values": found}})
     return sent

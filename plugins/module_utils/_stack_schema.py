@@ -26,6 +26,11 @@ SUBNET_BITS = 4
 SMALLEST_SUBNET = 27
 LARGEST_VPC = 16
 
+EVERYWHERE = "0.0.0.0/0"
+PRESETS = ("woocommerce", "multisite", "campaigns")
+#: Seconds by which the load balancer's time-out, and the edge's, are above that of a request; the edge's has a quota (P8).
+BALANCER_MARGIN, EDGE_MARGIN, LONGEST_READ = 15, 20, 120
+
 DOMAIN = re.compile(r"^(?=.{1,253}$)(localhost|([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9])$")
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+$")
 SIZE = re.compile(r"^[1-9][0-9]*[KMG]$")
@@ -258,7 +263,65 @@ def check_together(stack: Mapping[str, Any]) -> list[Problem]:
     if url.hostname != stack["site"]["domain"]:
         wrong = f"its host is not wordpress_ha_site.domain, {stack['site']['domain']}"
         problems.append(Problem("wordpress_ha_site.url", stack["site"]["url"], wrong, "Make the two agree."))
+    return [*problems, *_check_edge(stack), *_check_dns(stack)]
+
+
+def _check_edge(stack: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with the edge in the light of the rest of the stack."""
+    edge, path = stack["edge"], "wordpress_ha_edge"
+    if not edge["enabled"]:
+        return []
+    problems = [
+        Problem(f"{path}.presets[{index}]", name, f"allowed: {', '.join(f'`{one}`' for one in PRESETS)}", "Use these.")
+        for index, name in enumerate(edge["presets"])
+        if name not in PRESETS
+    ]
+    request, given = stack["web"]["request_timeout_seconds"], edge["origin_read_timeout_seconds"]
+    if given is not None and given <= request + BALANCER_MARGIN:
+        wrong = f"the load balancer answers after up to {request + BALANCER_MARGIN} seconds, and the edge would give up before (P8)"
+        cure = f"Use at least {request + BALANCER_MARGIN + 1}, or lower wordpress_ha_web.request_timeout_seconds."
+        problems.append(Problem(f"{path}.origin_read_timeout_seconds", given, wrong, cure))
+    if given is None and request + EDGE_MARGIN > LONGEST_READ:
+        wrong = f"CloudFront waits {LONGEST_READ} seconds for an answer at most, which must be {EDGE_MARGIN} more than this (P8)"
+        cure = f"Use at most {LONGEST_READ - EDGE_MARGIN}, or have AWS raise the quota and set {path}.origin_read_timeout_seconds."
+        problems.append(Problem("wordpress_ha_web.request_timeout_seconds", request, wrong, cure))
+    ranges = stack["load_balancer"]["ingress_cidrs"]
+    if edge["origin_access"] in ("prefix_list", "vpc_origin") and ranges != [EVERYWHERE]:
+        wrong = f"{path}.origin_access is `{edge['origin_access']}`, so that only CloudFront reaches the load balancer"
+        cure = f"Leave it out, or set {path}.origin_access to `secret_header`."
+        problems.append(Problem("wordpress_ha_load_balancer.ingress_cidrs", ranges, wrong, cure))
+    balancer = stack["load_balancer"]
+    named = edge["origin_domain"] or (
+        stack["dns"]["zone"] and not balancer["certificate_arn"] and not balancer["certificate_domain"]
+    )
+    literal = (edge["behavior_set"] or stack["profile"]) == "whitepaper"
+    # The rehearsal's own name has no public DNS, and its edge no such scruples.
+    if literal and balancer["https"] and not named and stack["site"]["domain"] != "localhost":
+        wrong = "files of the set `whitepaper` are asked for under the load balancer's own name, for which nobody gets a certificate"
+        cure = "Give a host name that leads there and that its certificate covers, or name wordpress_ha_dns.zone, or use `recommended`."
+        problems.append(Problem(f"{path}.origin_domain", UNSET, wrong, cure))
     return problems
+
+
+def _check_dns(stack: Mapping[str, Any]) -> list[Problem]:
+    """Return the names that the hosted zone does not hold."""
+    zone = stack["dns"]["zone"]
+    if not zone:
+        return []
+    names = {"wordpress_ha_site.domain": stack["site"]["domain"]}
+    if stack["edge"]["enabled"]:
+        names.update(
+            {f"wordpress_ha_edge.aliases[{index}]": name for index, name in enumerate(stack["edge"]["aliases"])}
+        )
+        if stack["edge"]["origin_domain"]:
+            names["wordpress_ha_edge.origin_domain"] = stack["edge"]["origin_domain"]
+    wrong = f"it is not in the zone {zone}, which wordpress_ha_dns.zone names"
+    cure = "Use the zone that holds it, or leave wordpress_ha_dns.zone out and make certificates and records yourself."
+    return [
+        Problem(path, name, wrong, cure)
+        for path, name in names.items()
+        if name != zone and not name.endswith(f".{zone}")
+    ]
 
 
 def _larger(network: ipaddress.IPv4Network, prefix: int) -> ipaddress.IPv4Network:

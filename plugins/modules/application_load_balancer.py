@@ -155,6 +155,31 @@ options:
               http_header:
                 description: 'Lists of values, by header.'
                 type: dict
+              http_header_secret:
+                description:
+                  - A header with a value that a secret holds, one of several versions of it. The values are read by this module
+                    and never shown; in plans and diffs the stages stand for them.
+                  - So a header by which a CDN proves itself can be rotated, both values being good in between.
+                type: dict
+                suboptions:
+                  name:
+                    description: Name of the header.
+                    type: str
+                    required: true
+                  secret_arn:
+                    description: ARN or name of the secret, whose value is a JSON object.
+                    type: str
+                    required: true
+                  secret_key:
+                    description: Key of the JSON object.
+                    type: str
+                    required: true
+                  version_stages:
+                    description:
+                      - Stages of the versions whose values are good. The first must exist, the others count where they do.
+                    type: list
+                    elements: str
+                    default: [AWSCURRENT, AWSPREVIOUS]
               query_string:
                 description: 'C(key=value) or C(value).'
                 type: list
@@ -212,6 +237,26 @@ EXAMPLES = r"""
               fixed_response: {status_code: '403'}
     tags:
       wordpress_ha:stack: blog
+
+- name: Balancer | Serve only who knows the secret header, in its current or its former value
+  wordpress_ha.aws.application_load_balancer:
+    name: blog
+    vpc_id: vpc-0a1
+    subnet_ids: [subnet-0a1, subnet-0b2]
+    security_group_ids: [sg-0c3]
+    target_groups:
+      blog-web: {port: 80}
+    listeners:
+      - port: 80
+        protocol: HTTP
+        default_action:
+          fixed_response: {status_code: '403'}
+        rules:
+          - priority: 1
+            conditions:
+              http_header_secret: {name: X-Origin-Verify, secret_arn: blog/origin, secret_key: header_value}
+            action:
+              forward: blog-web
 """
 
 RETURN = r"""
@@ -287,6 +332,16 @@ RULE = {
             "http_request_method": VALUES,
             "source_ip": VALUES,
             "http_header": {"type": "dict"},
+            "http_header_secret": {
+                "type": "dict",
+                "no_log": False,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "secret_arn": {"type": "str", "required": True, "no_log": False},
+                    "secret_key": {"type": "str", "required": True, "no_log": False},
+                    "version_stages": {"type": "list", "elements": "str", "default": ["AWSCURRENT", "AWSPREVIOUS"]},
+                },
+            },
             "query_string": VALUES,
         },
     },

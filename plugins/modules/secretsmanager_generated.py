@@ -14,7 +14,7 @@ author:
   - The wordpress_ha.aws project (@wordpress-ha)
 description:
   - Owns one secret whose value is a JSON object. Missing keys are generated inside this module by Python's C(secrets) and sent
-    to AWS at once. A generated value is never returned, logged or changed again. Keys that are not mentioned survive.
+    to AWS at once. A generated value is never returned or logged, and never changed again unless O(rotate=true). Keys that are not mentioned survive.
   - M(community.aws.secretsmanager_secret) can only store a value that a play already holds, so that it must be generated and
     carried by variables. This module can be retired once upstream generates values itself and adds keys without replacing others.
   - A secret that is pending deletion is restored, with its values, unless O(restore=false).
@@ -37,6 +37,15 @@ options:
       - The values appear in the diff. They are no place for a secret.
     type: dict
     default: {}
+  rotate:
+    description:
+      - Whether the values of all O(keys) are generated anew, in one writing call, as a new version of the secret. AWS moves
+        the stage C(AWSCURRENT) to it and marks the former version C(AWSPREVIOUS), so that both can be read.
+      - Every run with V(true) is a change. A third version drops the first one. Who uses the values must have taken the current
+        one before the next rotation, and only the caller can know that.
+      - A secret that does not exist yet is created, and not rotated as well.
+    type: bool
+    default: false
   description:
     description: Description of the secret.
     type: str
@@ -76,6 +85,13 @@ EXAMPLES = r"""
     keys:
       AUTH_KEY: {length: 64, charset: symbols}
       AUTH_SALT: {length: 64, charset: symbols}
+
+- name: Give the header of the edge a new value, the former one staying readable as AWSPREVIOUS
+  wordpress_ha.aws.secretsmanager_generated:
+    name: blog/origin
+    keys:
+      header_value: {}
+    rotate: true
 """
 
 RETURN = r"""
@@ -137,6 +153,8 @@ class GeneratedSecret(_aws.Planned):
         self.literals = {key: str(value) for key, value in self.params["literals"].items()}
         if both := sorted(set(self.generated) & set(self.literals)):
             raise _plan.Refused(f"keys and literals both name {', '.join(both)}: name each in one of the two.")
+        if self.params["rotate"] and not self.generated:
+            raise _plan.Refused("rotate is true and keys is empty: name the keys to generate anew.")
         if self.params["recovery_window"] != 0 and not 7 <= self.params["recovery_window"] <= 30:
             raise _plan.Refused(f"recovery_window is {self.params['recovery_window']}: give 0, or 7 to 30 days.")
         self.api = self.client("secretsmanager")
@@ -202,7 +220,9 @@ class GeneratedSecret(_aws.Planned):
             "literals": self.literals or None,
             "pending_deletion": False if now else None,
         }
-        if now and any(wanted[name] not in (None, now.get(name)) for name in ("keys", "literals")):
+        if now and (
+            self.params["rotate"] or any(wanted[name] not in (None, now.get(name)) for name in ("keys", "literals"))
+        ):
             wanted["version_id"] = _plan.UNKNOWN
         return {self.key: wanted}
 
@@ -210,11 +230,11 @@ class GeneratedSecret(_aws.Planned):
         return {"create secret": self._create, "update secret": self._update, "delete secret": self._delete}
 
     def _completed(self, value: dict[str, Any]) -> str:
-        """Return the value as JSON text with literals set and missing keys generated."""
+        """Return the value as JSON text with literals set and missing keys generated, all of them in a rotation."""
         missing = {
             key: "".join(secrets.choice(CHARSETS[item["charset"]]) for _index in range(item["length"]))
             for key, item in self.generated.items()
-            if key not in value
+            if key not in value or self.params["rotate"]
         }
         return json.dumps({**value, **self.literals, **missing})
 
@@ -288,6 +308,7 @@ def main() -> None:
             "literals": {"type": "dict", "default": {}},
             "description": {"type": "str"},
             "kms_key_id": {"type": "str"},
+            "rotate": {"type": "bool", "default": False},
             "restore": {"type": "bool", "default": True},
             "recovery_window": {"type": "int", "default": 30},
             "tags": {"type": "dict"},

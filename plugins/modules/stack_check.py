@@ -80,10 +80,22 @@ base_image:
   type: dict
   sample: {"image_id": "ami-0123456789abcdef0", "name": "debian-13-amd64-20261101-1", "architecture": "x86_64"}
 certificate_arn:
-  description: ARN of the load balancer's certificate. Empty without HTTPS or without O(account).
+  description: >-
+    ARN of the load balancer's certificate. Empty without HTTPS, without O(account), and where it is yet to be requested since a hosted
+    zone is named.
   returned: always
   type: str
   sample: arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d
+edge_certificate_arn:
+  description: ARN of the edge's certificate in us-east-1. Empty without the edge, and like RV(certificate_arn).
+  returned: always
+  type: str
+  sample: arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d
+hosted_zone_id:
+  description: Id of the public hosted zone that the stack names. Empty without one or without O(account).
+  returned: always
+  type: str
+  sample: Z0123456789ABCDEFGHIJ
 account_id:
   description: Number of the AWS account. Empty without O(account).
   returned: always
@@ -120,6 +132,8 @@ from ansible_collections.wordpress_ha.aws.plugins.module_utils._stack_schema imp
 )
 
 OLDEST_AMAZON_AWS = (10, 1)
+EDGE_REGION = "us-east-1"  # CloudFront takes certificates from there alone
+KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]
 PARTITIONS = ("aws", "aws-us-gov", "aws-cn")
 
 
@@ -140,10 +154,11 @@ class Account:
         self.module = module
         self.stack = stack
         self.facts: dict[str, Any] = {}
+        self.certificates: dict[str, list[dict[str, Any]]] = {}  # issued ones, by region
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str | None = None) -> Any:
         return self.module.client(
-            service, retry_decorator=AWSRetry.jittered_backoff(retries=5), region=self.stack["region"]
+            service, retry_decorator=AWSRetry.jittered_backoff(retries=5), region=region or self.stack["region"]
         )
 
     def identity(self) -> None:
@@ -241,31 +256,79 @@ class Account:
             Problem("wordpress_ha_web.key_name", wanted, wrong, "Import it in EC2, or use `builder_connection: ssm`.")
         ]
 
+    def hosted_zone(self) -> list[Problem]:
+        wanted = self.stack["dns"]["zone"]
+        if not wanted:
+            return []
+        answer = self.client("route53").list_hosted_zones_by_name(DNSName=wanted, aws_retry=True)
+        for zone in answer["HostedZones"]:
+            if zone["Name"] == f"{wanted}." and not zone["Config"].get("PrivateZone"):
+                self.facts["hosted_zone_id"] = zone["Id"].rpartition("/")[2]
+                return []
+        wrong = "Route 53 has no public hosted zone of that name in this account"
+        cure = "Create it, or leave it out and make certificates and records yourself."
+        return [Problem("wordpress_ha_dns.zone", wanted, wrong, cure)]
+
     def certificate(self) -> list[Problem]:
         balancer = self.stack["load_balancer"]
-        if not balancer["https"] or balancer["certificate_arn"]:
-            self.facts["certificate_arn"] = balancer["certificate_arn"] if balancer["https"] else ""
+        if not balancer["https"]:
             return []
-        domain = balancer["certificate_domain"] or self.stack["site"]["domain"]
-        acm = self.client("acm")
-        pages = acm.get_paginator("list_certificates").paginate(
-            CertificateStatuses=["ISSUED"],
-            Includes={"keyTypes": ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]},
-        )
-        fitting = [entry for page in pages for entry in page["CertificateSummaryList"] if _serves(entry, domain)]
+        cure = "Request or import one there (and validate it), name a hosted zone in wordpress_ha_dns.zone, or set "
+        cure += "wordpress_ha_load_balancer.https to false."
+        return self._certificate("load_balancer", "certificate_arn", self.stack["region"], [], cure)
+
+    def edge_certificate(self) -> list[Problem]:
+        edge = self.stack["edge"]
+        if not edge["enabled"]:
+            return []
+        cure = "Request or import one there (and validate it), name a hosted zone in wordpress_ha_dns.zone, or set "
+        cure += "wordpress_ha_edge.enabled to false."
+        return self._certificate("edge", "edge_certificate_arn", EDGE_REGION, edge["aliases"], cure)
+
+    def _certificate(self, part: str, fact: str, region: str, more: list[str], cure: str) -> list[Problem]:
+        """Find the certificate of a part of the stack: the one given, else an issued one, unless it is to be requested."""
+        given = self.stack[part]
+        if given["certificate_arn"]:
+            self.facts[fact] = given["certificate_arn"]
+            return []
+        if self.stack["dns"]["zone"] and not given["certificate_domain"]:
+            return []
+        domain = given["certificate_domain"] or self.stack["site"]["domain"]
+        fitting = [entry for entry in self._issued(region) if all(_serves(entry, name) for name in [domain, *more])]
         if fitting:
-            self.facts["certificate_arn"] = sorted(entry["CertificateArn"] for entry in fitting)[0]
+            self.facts[fact] = sorted(entry["CertificateArn"] for entry in fitting)[0]
             return []
-        named = "certificate_domain" if balancer["certificate_domain"] else "certificate_arn"
-        value = balancer["certificate_domain"] or UNSET
-        wrong = f"ACM in {self.stack['region']} has no issued certificate for {domain}"
-        cure = "Request or import one there (and validate it), or set wordpress_ha_load_balancer.https to false."
-        return [Problem(f"wordpress_ha_load_balancer.{named}", value, wrong, cure)]
+        named = "certificate_domain" if given["certificate_domain"] else "certificate_arn"
+        names = " and ".join([domain, *more])
+        wrong = f"ACM in {region} has no issued certificate for {names}"
+        return [Problem(f"wordpress_ha_{part}.{named}", given["certificate_domain"] or UNSET, wrong, cure)]
+
+    def _issued(self, region: str) -> list[dict[str, Any]]:
+        if region not in self.certificates:
+            pages = self.client("acm", region).get_paginator("list_certificates")
+            found = pages.paginate(CertificateStatuses=["ISSUED"], Includes={"keyTypes": KEY_TYPES})
+            self.certificates[region] = [entry for page in found for entry in page["CertificateSummaryList"]]
+        return self.certificates[region]
+
+    def media_bucket(self) -> list[Problem]:
+        wanted = self.stack["edge"]["media_bucket"]
+        if not wanted or not self.stack["edge"]["enabled"]:
+            return []
+        try:
+            self.client("s3").head_bucket(Bucket=wanted, aws_retry=True)
+        except is_boto3_error_code(["404", "403", "NoSuchBucket", "AccessDenied"]) as error:
+            missing = error.response["Error"]["Code"] in ("404", "NoSuchBucket")
+            wrong = "there is no such bucket" if missing else "this account may not read the bucket"
+            return [
+                Problem("wordpress_ha_edge.media_bucket", wanted, wrong, "Give the name of a bucket of this account.")
+            ]
+        return []
 
     def check(self) -> list[Problem]:
         self.identity()
-        probes = (self.zones, self.instance_type, self.base_image, self.database_class, self.key_pair, self.certificate)
-        return [problem for probe in probes for problem in probe()]
+        probes = (self.zones, self.instance_type, self.base_image, self.database_class, self.key_pair, self.hosted_zone)
+        more = (self.certificate, self.edge_certificate, self.media_bucket)
+        return [problem for probe in (*probes, *more) for problem in probe()]
 
 
 def _serves(entry: dict[str, Any], domain: str) -> bool:
@@ -330,6 +393,8 @@ def main() -> None:
         subnets=subnets(stack["network"]["cidr"], len(zones) if isinstance(zones, list) else zones),
         base_image=account.facts.get("base_image", {}),
         certificate_arn=account.facts.get("certificate_arn", ""),
+        edge_certificate_arn=account.facts.get("edge_certificate_arn", ""),
+        hosted_zone_id=account.facts.get("hosted_zone_id", ""),
         account_id=account.facts.get("account_id", ""),
         partition=boto3.Session().get_partition_for_region(stack["region"]),
     )

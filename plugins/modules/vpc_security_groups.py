@@ -37,7 +37,14 @@ options:
       - A rule has C(protocol) (default V(tcp), or V(udp), V(icmp), V(icmpv6), V(all)), C(port) or C(from_port) and C(to_port),
         C(description), and one peer. That is C(source_group) (short name, or id of another group), C(source_cidr) or
         C(source_prefix_list) in C(ingress), and the same with C(destination_) in C(egress).
+      - A prefix list is named by its id or its name. AWS counts it as its greatest number of entries against the rules a group may
+        have (60), so that a range of ports in one rule fits where a rule for each port does not.
     type: dict
+  prefix_lists:
+    description: Names of managed prefix lists whose ids and address ranges are returned.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -70,6 +77,11 @@ groups:
   returned: success
   type: dict
   sample: {alb: sg-0123456789abcdef0}
+prefix_lists:
+  description: The prefix lists of O(prefix_lists), by name, each with C(id) and C(cidrs), sorted.
+  returned: success
+  type: dict
+  sample: {com.amazonaws.global.cloudfront.origin-facing: {id: pl-3b927c52, cidrs: [130.176.0.0/18]}}
 actions:
   description: What was or would be done, in order; every item has C(action), C(resource), C(before) and C(after).
   returned: success
@@ -136,6 +148,7 @@ class SecurityGroups(_aws.Planned):
                 for index, rule in enumerate(item[direction] or []):
                     self._add_rule(group, direction, f"groups.{group}.{direction}[{index}]", rule)
         self.ids: dict[str, str] = {}  # our groups' ids to their short names
+        self.prefix_lists: dict[str, str] = {}  # names of prefix lists to their ids
         self.found: dict[str, tuple[str, dict[str, Any]]] = {}  # rules to their group's id and AWS's form of the rule
         self.api = self.client("ec2")
 
@@ -159,7 +172,32 @@ class SecurityGroups(_aws.Planned):
             raise _plan.Refused(f"{where} says {_plan.name_of(key)!r} a second time: leave one of the two out.")
         self.rules[key] = {**checked, "group": group, "direction": direction}
 
+    def _find_prefix_lists(self) -> None:
+        """Find the prefix lists that rules or C(prefix_lists) name, so that a plan says their names and a call their ids."""
+        wanted = {
+            rule["peer"]: f"The rule {_plan.name_of(key)!r} names"
+            for key, rule in self.rules.items()
+            if rule["kind"] == "prefix_list" and not rule["peer"].startswith("pl-") and _plan.is_known(rule["peer"])
+        }
+        wanted.update((name, "prefix_lists names") for name in self.params["prefix_lists"] if name not in wanted)
+        if not wanted:
+            return
+        asked = [{"Name": "prefix-list-name", "Values": sorted(wanted)}]
+        found = _owned.listed(self.api, "describe_managed_prefix_lists", "PrefixLists", Filters=asked)
+        self.prefix_lists = {one["PrefixListName"]: one["PrefixListId"] for one in found}
+        for name, where in wanted.items():
+            if name not in self.prefix_lists:
+                raise _plan.Refused(
+                    f"{where} the prefix list {name!r}, which this account does not have here: correct it, or give its id (pl-...)."
+                )
+        self.ids.update({number: name for name, number in self.prefix_lists.items()})
+
+    def _cidrs(self, prefix_list: str) -> list[str]:
+        entries = _owned.listed(self.api, "get_managed_prefix_list_entries", "Entries", PrefixListId=prefix_list)
+        return sorted(entry["Cidr"] for entry in entries)
+
     def read(self) -> _plan.Tree:
+        self._find_prefix_lists()
         if not _plan.is_known(self.params["vpc_id"]):
             return {}
         tree: _plan.Tree = {}
@@ -293,6 +331,8 @@ class SecurityGroups(_aws.Planned):
         peer = rule["peer"]
         if rule["kind"] == "group" and not peer.startswith("sg-"):
             peer = tree[f"group/{peer}"]["group_id"]
+        if rule["kind"] == "prefix_list":
+            peer = self.prefix_lists.get(peer, peer)
         kinds = [(peers, name) for peers, (name, kind) in PEERS.items() if kind == rule["kind"]]
         peers, name = kinds[-1] if ":" in peer else kinds[0]  # the two kinds of ranges: IPv4, then IPv6
         permission: dict[str, Any] = {"IpProtocol": "-1" if rule["protocol"] == "all" else rule["protocol"]}
@@ -322,7 +362,13 @@ class SecurityGroups(_aws.Planned):
 
     def facts(self, tree: _plan.Tree) -> dict[str, Any]:
         groups = {_plan.name_of(key): fields for key, fields in sorted(tree.items()) if _plan.kind_of(key) == "group"}
-        return {"groups": {name: fields.get("group_id", _plan.UNKNOWN) for name, fields in groups.items()}}
+        return {
+            "groups": {name: fields.get("group_id", _plan.UNKNOWN) for name, fields in groups.items()},
+            "prefix_lists": {
+                name: {"id": self.prefix_lists[name], "cidrs": self._cidrs(self.prefix_lists[name])}
+                for name in self.params["prefix_lists"]
+            },
+        }
 
 
 def _said(kind: str, peer: str) -> str:
@@ -396,6 +442,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "vpc_id": {"type": "str", "required": True},
             "groups": {"type": "dict"},
+            "prefix_lists": {"type": "list", "elements": "str", "default": []},
             "wait_timeout": {"type": "int", "default": 600},
             "tags": {"type": "dict"},
             "purge_tags": {"type": "bool", "default": False},

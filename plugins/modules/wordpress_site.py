@@ -10,8 +10,8 @@ module: wordpress_site
 version_added: 0.1.0
 short_description: Seed the shared files and install a WordPress site, exactly once
 description:
-  - Copies the WordPress release of this machine to the shared files if there is no site yet, keeps the C(wp-config.php) stub and
-    the object cache drop-in equal to what the machine brings, and installs the site into an empty database.
+  - Copies the WordPress release of this machine to the shared files if there is no site yet, keeps the C(wp-config.php) stub, the
+    object cache drop-in and must-use plugins equal to what the machine brings, and installs the site into an empty database.
   - Any number of machines may run it at once. A database lock lets one act, and the others find the work done. A run that was
     killed is resumed by the next one.
   - An existing site keeps its code. Updating WordPress is another task.
@@ -53,6 +53,13 @@ options:
     description: The object cache drop-in that the site must have. Empty removes one that this module installed.
     type: str
     default: ""
+  must_use_plugins:
+    description:
+      - Files of must-use plugins that the site must have. Those of this collection, C(wordpress-ha-*.php), that are not listed
+        are removed; others are left alone.
+    type: list
+    elements: path
+    default: []
   plugins:
     description: Folders of plugins that the site must have, by the name of the plugin.
     type: dict
@@ -89,6 +96,8 @@ EXAMPLES = r"""
 - name: Install the site that this machine's contract describes
   wordpress_ha.aws.wordpress_site:
     object_cache: /opt/wordpress_ha/object-cache.php
+    must_use_plugins:
+      - /opt/wordpress_ha/mu-plugins/wordpress-ha-purge.php
 """
 
 RETURN = r"""
@@ -125,6 +134,9 @@ CONFIG = "file/wp-config.php"
 DROP_IN = "file/wp-content/object-cache.php"
 #: By these a drop-in is known as one that this collection may replace or remove.
 OWN_DROP_INS = (b"WordPress HA object cache", b"Redis Object Cache Drop-In")
+MUST_USE = "wp-content/mu-plugins"
+#: Names of must-use plugins that are this collection's.
+OWN_MUST_USE = "wordpress-ha-*.php"
 NO_SUCH_TABLE = 1146
 #: WordPress's own choice for a new site.
 PERMALINKS = "/%year%/%monthnum%/%day%/%postname%/"
@@ -159,6 +171,8 @@ class Site:
         self.sources = {CONFIG: self.params["config"]}
         if self.params["object_cache"]:
             self.sources[DROP_IN] = self.params["object_cache"]
+        for source in self.params["must_use_plugins"]:
+            self.sources[f"file/{MUST_USE}/{Path(source).name}"] = source
 
     # --- reading
 
@@ -166,9 +180,10 @@ class Site:
         tree: _plan.Tree = {}
         if (self.site / "wp-includes/version.php").is_file():
             tree["tree/site"] = {"complete": True}
-        for key in (CONFIG, DROP_IN):
+        own = {f"file/{MUST_USE}/{path.name}" for path in (self.site / MUST_USE).glob(OWN_MUST_USE)}
+        for key in sorted({CONFIG, DROP_IN, *self.sources} | own):
             path = self.path_of(key)
-            if path.is_file() and (key in self.sources or self.is_own_drop_in(path)):
+            if path.is_file() and (key in self.sources or key in own or self.is_own_drop_in(path)):
                 tree[key] = {"digest": digest(path)}
         for name in self.params["plugins"]:
             if (self.plugin_path(name)).is_dir():
@@ -261,6 +276,9 @@ class Site:
     def write_file(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         """Replace a file at once. It belongs to root: PHP reads it, but cannot change it."""
         path = self.path_of(change.key)
+        if not path.parent.is_dir():  # WordPress brings no folder for must-use plugins
+            path.parent.mkdir(mode=0o755)
+            self.own(path.parent)
         new = path.with_name(f".{path.name}.new")
         shutil.copyfile(self.sources[change.key], new)
         new.chmod(0o644)
@@ -394,6 +412,7 @@ def main() -> None:
             "docroot": {"type": "path", "default": "/srv/wordpress/docroot"},
             "config": {"type": "path", "default": "/opt/wordpress_ha/wp-config.php"},
             "object_cache": {"type": "str", "default": ""},
+            "must_use_plugins": {"type": "list", "elements": "path", "default": []},
             "plugins": {"type": "dict", "default": {}},
             "owner": {"type": "str", "default": "www-data"},
             "group": {"type": "str", "default": "www-data"},

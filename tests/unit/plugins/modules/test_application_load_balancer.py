@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -206,6 +207,114 @@ def test_survives_kills() -> None:
         return public(prepare())
 
     assert contract.survive_kills(module, {}, setting) >= 10
+
+
+FORBIDDEN = {"fixed_response": {"status_code": "403"}}
+HEADER = {"name": "X-Origin-Verify", "secret_arn": "blog/origin", "secret_key": "header_value"}
+
+
+def guarded(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters of a balancer whose one listener serves only who sends the secret header."""
+    rule = {"priority": 1, "conditions": {"http_header_secret": HEADER}, "action": {"forward": "blog-web"}}
+    listener = {"port": 80, "protocol": "HTTP", "default_action": FORBIDDEN, "rules": [rule]}
+    return {**public(params), "listeners": [listener]}
+
+
+def put(value: str) -> None:
+    """Give the secret a new version."""
+    secrets, text = boto3.client("secretsmanager"), json.dumps({"header_value": value})
+    try:
+        secrets.create_secret(Name="blog/origin", SecretString=text)
+    except secrets.exceptions.ResourceExistsException:
+        secrets.put_secret_value(SecretId="blog/origin", SecretString=text)
+
+
+def accepted() -> list[str]:
+    """Return the values of the header that the balancer's rules accept."""
+    elb = boto3.client("elbv2")
+    arn = elb.describe_load_balancers(Names=["blog"])["LoadBalancers"][0]["LoadBalancerArn"]
+    listener = elb.describe_listeners(LoadBalancerArn=arn)["Listeners"][0]["ListenerArn"]
+    conditions = [one for rule in elb.describe_rules(ListenerArn=listener)["Rules"] for one in rule["Conditions"]]
+    return sorted(value for one in conditions for value in one["HttpHeaderConfig"]["Values"])
+
+
+def test_a_secret_header_is_rotated_and_never_shown(params: dict[str, Any]) -> None:
+    """Both versions are good after each rotation, nothing is written without one, and no output holds a value."""
+    wanted = guarded(params)
+    put("the-first-value")
+    outcomes = [contract.converge(module, wanted)]
+    assert accepted() == ["the-first-value"]
+    for former, value in (("the-first-value", "the-second-value"), ("the-second-value", "the-third-value")):
+        put(value)
+        outcomes.append(contract.converge(module, wanted))
+        assert outcomes[-1].writing == ["elastic load balancing v2:ModifyRule"] or outcomes[-1].writing == [
+            "elbv2:ModifyRule"
+        ]
+        assert accepted() == sorted([former, value])
+    change = outcomes[-1].result["actions"][0]
+    assert change["before"]["conditions"]["http_header_secret"]["values"] == ["(another value)", "AWSPREVIOUS"]
+    assert change["after"]["conditions"]["http_header_secret"]["values"] == ["AWSCURRENT", "AWSPREVIOUS"]
+    unguarded = contract.converge(module, {**wanted, "listeners": [{**wanted["listeners"][0], "rules": []}]})
+    put("the-last-value")
+    contract.succeed(module, wanted)
+    outcomes += [unguarded, contract.converge(module, {**wanted, "state": "absent"})]
+    shown = json.dumps([outcome.result for outcome in outcomes])
+    assert "-value" not in shown.replace("(another value)", "")
+
+
+def test_a_guard_never_stands_without_its_exception(params: dict[str, Any]) -> None:
+    """The rule comes before the listener refuses all others, and goes after it has ceased to."""
+    put("the-first-value")
+    plain = {
+        **public(params),
+        "listeners": [{"port": 80, "protocol": "HTTP", "default_action": {"forward": "blog-web"}}],
+    }
+    plain["listeners"][0]["rules"] = []
+    contract.succeed(module, plain)
+    on = contract.converge(module, guarded(params))
+    assert [f"{one['action']} {one['resource']}" for one in on.result["actions"]] == [
+        "create rule/80/1",
+        "update listener/80",
+    ]
+    off = contract.converge(module, plain)
+    assert [f"{one['action']} {one['resource']}" for one in off.result["actions"]] == [
+        "update listener/80",
+        "delete rule/80/1",
+    ]
+
+
+def test_a_secret_that_is_yet_to_be_made(params: dict[str, Any]) -> None:
+    """Check mode of a whole play says what the run with the secret then does."""
+    unknown = guarded(params)
+    unknown["listeners"][0]["rules"][0]["conditions"] = {
+        "http_header_secret": {**HEADER, "secret_arn": "(known after apply)"}
+    }
+    predicted = contract.succeed(module, unknown, check=True)
+    put("the-first-value")
+    assert contract.succeed(module, guarded(params)).result["actions"] == predicted.result["actions"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, ("blog/origin", "no version AWSCURRENT", "secretsmanager_generated")),
+        ("{}", ("no text under the key header_value", "AWSCURRENT")),
+        ("plain", ("no text under the key header_value",)),
+        ('{"header_value": "any*"}', ("* ?", "letters and digits")),
+    ],
+)
+def test_a_useless_secret_is_refused(params: dict[str, Any], text: str | None, words: tuple[str, ...]) -> None:
+    if text is not None:
+        boto3.client("secretsmanager").create_secret(Name="blog/origin", SecretString=text)
+    contract.refuse(module, guarded(params), *words)
+
+
+def test_a_header_has_one_secret(params: dict[str, Any]) -> None:
+    put("the-first-value")
+    wanted = guarded(params)
+    other = {"http_header_secret": {**HEADER, "name": "x-origin-verify", "secret_arn": "another"}}
+    wanted["listeners"][0]["rules"].append({"priority": 2, "conditions": other, "action": {"forward": "blog-web"}})
+    contract.refuse(module, wanted, "two secrets", "blog/origin", "another")
 
 
 TEXTS = st.text("abc/*", min_size=1, max_size=4)

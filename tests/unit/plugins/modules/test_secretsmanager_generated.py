@@ -117,6 +117,46 @@ def test_a_value_that_is_not_an_object_is_refused(aws):
     contract.refuse(module, PARAMS, "not a JSON object", PARAMS["name"])
 
 
+def version_of(aws, stage):
+    found = aws("secretsmanager").get_secret_value(SecretId=PARAMS["name"], VersionStage=stage)
+    return json.loads(found["SecretString"]), found["VersionId"]
+
+
+def test_a_rotation_keeps_the_former_version(aws):
+    """Both values are readable, literals and foreign keys stay, and check mode predicts it without a call."""
+    first = contract.succeed(module, PARAMS)
+    old, old_version = version_of(aws, "AWSCURRENT")
+    rotating = {**PARAMS, "rotate": True}
+    predicted = contract.succeed(module, rotating, check=True)
+    rotated = contract.succeed(module, rotating)
+    assert rotated.writing == ["secretsmanager:PutSecretValue"]
+    assert predicted.result["actions"] == rotated.result["actions"] and rotated.result["changed"] is True
+    new, new_version = version_of(aws, "AWSCURRENT")
+    assert version_of(aws, "AWSPREVIOUS") == (old, old_version)
+    assert new["password"] != old["password"] and new["username"] == old["username"]
+    assert (first.facts["version_id"], rotated.facts["version_id"]) == (old_version, new_version)
+    text = json.dumps([predicted.result, rotated.result])
+    assert new["password"] not in text and old["password"] not in text
+    assert contract.succeed(module, PARAMS).result["changed"] is False
+
+
+def test_a_rotation_that_is_killed_has_happened_or_not(aws):
+    """It is one call: nothing in between can be left behind."""
+    contract.succeed(module, PARAMS)
+    before = version_of(aws, "AWSCURRENT")
+    with pytest.raises(contract.Killed, match="PutSecretValue"):
+        contract.run(module, {**PARAMS, "rotate": True}, kill_before=0)
+    assert version_of(aws, "AWSCURRENT") == before
+    stages = aws("secretsmanager").describe_secret(SecretId=PARAMS["name"])["VersionIdsToStages"]
+    assert stages == {before[1]: ["AWSCURRENT"]}
+
+
+def test_a_secret_that_is_not_there_is_created_and_not_rotated(aws):
+    created = contract.succeed(module, {**PARAMS, "rotate": True})
+    assert created.writing == ["secretsmanager:CreateSecret"]
+    contract.refuse(module, {**PARAMS, "keys": {}, "rotate": True}, "rotate", "keys is empty")
+
+
 def test_tags_are_purged_only_on_request(aws):
     contract.succeed(module, {**PARAMS, "tags": {**PARAMS["tags"], "owner": "me"}})
     assert contract.succeed(module, PARAMS).result["changed"] is False

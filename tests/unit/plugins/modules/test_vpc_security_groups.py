@@ -177,3 +177,29 @@ def test_refuses_before_any_write(aws, rule, words):
 def test_refuses_a_rule_given_twice(aws):
     rule = {"port": 80, "source_group": "web"}
     contract.refuse(module, {**PARAMS, **vpc(), "groups": {"web": {"ingress": [rule, rule]}}}, "second time")
+
+
+LIST = "com.amazonaws.us-east-1.s3"
+
+
+def test_prefix_lists_go_by_name_or_id(aws):
+    """A plan says the name, a call the id; given either way it is the same rule."""
+    vpc_id = vpc()["vpc_id"]
+    found = aws("ec2").describe_managed_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [LIST]}])
+    number = found["PrefixLists"][0]["PrefixListId"]
+
+    def params(peer):
+        rule = {"from_port": 80, "to_port": 443, "source_prefix_list": peer}
+        return {"name": "blog", "vpc_id": vpc_id, "groups": {"alb": {"ingress": [rule]}}, "prefix_lists": [LIST]}
+
+    predicted = contract.succeed(module, params(LIST), check=True)
+    made = contract.succeed(module, params(LIST))
+    assert predicted.result["actions"] == made.result["actions"]
+    assert made.result["actions"][-1]["resource"] == f"rule/alb ingress tcp 80-443 from prefix list {LIST}"
+    (group,) = aws("ec2").describe_security_groups(GroupIds=[made.facts["groups"]["alb"]])["SecurityGroups"]
+    assert [one["PrefixListId"] for rule in group["IpPermissions"] for one in rule["PrefixListIds"]] == [number]
+    assert made.facts["prefix_lists"][LIST]["id"] == number and made.facts["prefix_lists"][LIST]["cidrs"]
+    assert contract.succeed(module, params(LIST)).result["changed"] is False
+    assert contract.succeed(module, params(number)).result["changed"] is False
+    contract.refuse(module, params("com.amazonaws.typo"), "'com.amazonaws.typo'", "alb", "pl-")
+    contract.refuse(module, {**params(LIST), "prefix_lists": ["typo"]}, "prefix_lists", "'typo'")

@@ -71,6 +71,7 @@ def site(tmp_path):
             "docroot": str(tmp_path / "docroot"),
             "config": str(tmp_path / "stub.php"),
             "object_cache": str(tmp_path / "drop-in.php"),
+            "must_use_plugins": [],
             "plugins": {},
             "owner": getpass.getuser(),
             "group": grp.getgrgid(os.getgid()).gr_name,
@@ -156,6 +157,22 @@ def test_only_our_own_drop_in_is_removed(site):
     drop_in.write_text("<?php // somebody else's")
     assert apply(site) == []
     assert drop_in.exists()
+
+
+def test_must_use_plugins_are_kept_equal_and_only_ours_are_removed(site, tmp_path):
+    (tmp_path / "wordpress-ha-purge.php").write_text("<?php // purge")
+    site.params["must_use_plugins"] = [str(tmp_path / "wordpress-ha-purge.php")]
+    made = subject.Site(site.module, CONTRACT, site.cursor)
+    made.calls = site.calls
+    assert "create file/wp-content/mu-plugins/wordpress-ha-purge.php" in apply(made)
+    folder = made.site / "wp-content/mu-plugins"
+    (folder / "somebody's.php").touch()
+    (folder / "wordpress-ha-purge.php").write_text("<?php // edited")
+    assert apply(made) == ["update file/wp-content/mu-plugins/wordpress-ha-purge.php"]
+    assert apply(made) == []
+    site.cursor = made.cursor
+    assert apply(site) == ["delete file/wp-content/mu-plugins/wordpress-ha-purge.php"]
+    assert [path.name for path in folder.iterdir()] == ["somebody's.php"]
 
 
 def test_a_plugin_is_exchanged_whole(site, tmp_path):

@@ -67,7 +67,7 @@ def test_the_region_comes_from_credential_or_host():
         ("ssm", "describe_instance_information", {}),
         ("efs", "describe_replication_configurations", {}),
         ("cloudwatch", "put_composite_alarm", {"AlarmName": "a", "AlarmRule": "x"}),
-        ("cloudfront", "list_cache_policies", {}),
+        ("cloudfront", "list_streaming_distributions", {}),
         ("lightsail", "get_instances", {}),
     ],
 )

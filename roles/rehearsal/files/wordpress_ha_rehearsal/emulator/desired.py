@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from moto.acm.models import AWS_ROOT_CA
+from . import desired_edge
+from .desired_edge import certificate
 
 Backends = Callable[[str], Any]
 
@@ -32,6 +33,7 @@ def describe(backends: Backends, region: str, account: str) -> dict[str, Any]:
             for group in backends("elasticache").replication_groups.values()
         ],
         "file_systems": [_file_system(one, region) for one in backends("efs").file_systems_by_id.values()],
+        **desired_edge.describe(backends, account),
     }
 
 
@@ -99,7 +101,7 @@ def _listener(backends: Backends, listener: Any) -> dict[str, Any]:
         "port": int(listener.port),
         "protocol": listener.protocol,
         "ssl_policy": listener.ssl_policy,
-        "certificates": [_certificate(backends("acm"), arn) for arn in dict.fromkeys(listener.certificates) if arn],
+        "certificates": [certificate(backends("acm"), arn) for arn in dict.fromkeys(listener.certificates) if arn],
         "rules": [
             {
                 "priority": "default" if rule.priority == "default" else _priority(rule),
@@ -113,20 +115,6 @@ def _listener(backends: Backends, listener: Any) -> dict[str, Any]:
 
 def _priority(rule: Any) -> int:
     return 0 if rule.priority == "default" else int(rule.priority)
-
-
-def _certificate(acm: Any, arn: str) -> dict[str, Any]:
-    """Return a certificate with its key, for the balancer alone, without Amazon's root that moto adds to its chain."""
-    known = acm._certificates.get(arn)
-    if known is None:
-        return {"arn": arn, "certificate": None, "chain": None, "private_key": None}
-    chain = known.chain.decode().replace(AWS_ROOT_CA.decode(), "").strip()
-    return {
-        "arn": arn,
-        "certificate": known.cert.decode(),
-        "chain": chain + "\n" if chain else "",
-        "private_key": known.key.decode(),
-    }
 
 
 def _target_group(group: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .extensions.cloudfront import distributions, invalidations
 from .targets import report_target
 
 Backends = Callable[[str], Any]
@@ -32,6 +33,10 @@ def observe(backends: Backends, report: dict[str, Any]) -> None:
         group = backends("elbv2").target_groups.get(target["target_group_arn"])
         if group is not None:
             report_target(group, target["id"], target["state"], target.get("reason") or "")
+    for distribution_id, etag in report.get("distributions", {}).items():
+        distributions.report(backends("cloudfront"), distribution_id, etag)
+    for invalidation_id, state in report.get("invalidations", {}).items():
+        invalidations.report(backends("cloudfront"), invalidation_id, state)
 
 
 def report_instance(instance: Any, state: str) -> None:
@@ -76,4 +81,13 @@ def everything_ready(backends: Backends) -> dict[str, Any]:
             for group in backends("elbv2").target_groups.values()
             for target_id in group.targets
         ],
+    }
+
+
+def edge_ready(backends: Backends) -> dict[str, Any]:
+    """Return the report of an edge that serves the latest of everything already."""
+    cloudfront = backends("cloudfront")
+    return {
+        "distributions": {one.id: one.etag for one in distributions.distributions(cloudfront).values()},
+        "invalidations": {one.id: "completed" for one in invalidations.in_progress(cloudfront)},
     }

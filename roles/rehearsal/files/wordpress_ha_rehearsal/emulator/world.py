@@ -14,11 +14,13 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from .clock import Clock
 from .controllers.fleet import FleetController
 from .desired import describe
-from .observations import everything_ready, observe
+from .observations import edge_ready, everything_ready, observe
 from .operations import Operation
 
 #: Services whose writing calls can set something in motion.
 MOVING = ("ec2", "autoscaling", "elbv2", "rds", "elasticache", "cloudwatch")
+#: Services that moto keeps per partition, not per region.
+GLOBAL = ("cloudfront", "route53", "s3")
 #: In instant mode: the jump of the clock per step (beyond every delay there is), and the most steps after one call.
 JUMP_SECONDS = 4000
 MOST_STEPS = 300
@@ -35,7 +37,8 @@ class World:
 
     def backend(self, service: str) -> Any:
         """Return moto's backend of a service in the region; moto makes a new one after each reset."""
-        return get_backend(service)[DEFAULT_ACCOUNT_ID][self.region]  # type: ignore[call-overload]
+        place = "aws" if service in GLOBAL else self.region
+        return get_backend(service)[DEFAULT_ACCOUNT_ID][place]  # type: ignore[call-overload]
 
     def desired(self) -> dict[str, Any]:
         """Return what a data plane should make true."""
@@ -53,6 +56,8 @@ class World:
 
     def after_call(self, operation: Operation) -> None:
         """React to a writing call: one step, or in instant mode as many as it takes until nothing moves."""
+        if operation.service == "cloudfront" and self.instant:  # no controller waits for it, one report is enough
+            observe(self.backend, edge_ready(self.backend))
         if operation.service not in MOVING:
             return
         self.fleet.step()

@@ -43,3 +43,4 @@ def apply_all() -> None:
 
 # The modules register themselves; their order is the order of application.
 from . import identity, instances, balancers, groups, databases, cache, files  # noqa: E402,F401,I001
+from . import buckets, prefix_lists, cloudfront, certificates  # noqa: E402, F401
