@@ -55,6 +55,11 @@ class Run:
         return found
 
     @property
+    def diffs(self) -> list[str]:
+        """What diff mode showed, line by line."""
+        return [line for line in self.output.splitlines() if re.match(r"[+-] ", line)]
+
+    @property
     def recap(self) -> dict[str, int]:
         return {name: int(count) for name, count in re.findall(r"\b(ok|changed|unreachable|failed)=(\d+)", self.output)}
 

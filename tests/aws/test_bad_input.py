@@ -102,6 +102,61 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"wordpress_ha_load_balancer": {"certificate_domain": "other.example.org"}},
         ["certificate_domain is 'other.example.org'", "no issued certificate", "Request or import one"],
     ),
+    "no certificate for the edge": (
+        {"wordpress_ha_edge": {"aliases": ["shop.example.org"]}},
+        [
+            "wordpress_ha_edge.certificate_arn is not set",
+            "us-east-1 has no issued certificate for blog.example.org and shop",
+        ],
+    ),
+    "edge certificate of another region": (
+        {"wordpress_ha_edge": {"certificate_arn": "arn:aws:acm:eu-central-1:123456789012:certificate/1"}},
+        ["wordpress_ha_edge.certificate_arn is 'arn:aws:acm:eu-central-1", "us-east-1, the only region"],
+    ),
+    "misspelt key of the edge": (
+        {"wordpress_ha_edge": {"behaviour_set": "recommended"}},
+        ["wordpress_ha_edge.behaviour_set is 'recommended'", "Did you mean `wordpress_ha_edge.behavior_set`?"],
+    ),
+    "pages that outlive their nonces": (
+        {"wordpress_ha_edge": {"default_ttl_seconds": 86400}},
+        ["wordpress_ha_edge.default_ttl_seconds is 86400", "largest possible is 43200", "nonces"],
+    ),
+    "unknown preset": (
+        {"wordpress_ha_edge": {"presets": ["woocomerce"]}},
+        ["wordpress_ha_edge.presets[0] is 'woocomerce'", "`woocommerce`"],
+    ),
+    "web ACL of a region": (
+        {"wordpress_ha_edge": {"waf_acl_arn": "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/a/1"}},
+        ["wordpress_ha_edge.waf_acl_arn is", "scope CLOUDFRONT"],
+    ),
+    "requests that take longer than CloudFront waits": (
+        {"wordpress_ha_web": {"request_timeout_seconds": 110}},
+        ["wordpress_ha_web.request_timeout_seconds is 110", "CloudFront waits 120 seconds", "Use at most 100"],
+    ),
+    "edge that gives up before the load balancer": (
+        {"wordpress_ha_edge": {"origin_read_timeout_seconds": 60}},
+        ["wordpress_ha_edge.origin_read_timeout_seconds is 60", "up to 75 seconds", "Use at least 76"],
+    ),
+    "address ranges that have no effect": (
+        {"wordpress_ha_load_balancer": {"ingress_cidrs": ["10.0.0.0/8"]}},
+        ["wordpress_ha_load_balancer.ingress_cidrs is", "only CloudFront reaches", "`secret_header`"],
+    ),
+    "origin without a certificate": (
+        {"wordpress_ha_edge": {"behavior_set": "whitepaper"}},
+        ["wordpress_ha_edge.origin_domain is not set", "under the load balancer's own name", "wordpress_ha_dns.zone"],
+    ),
+    "domain outside of the zone": (
+        {"wordpress_ha_dns": {"zone": "example.net"}},
+        ["wordpress_ha_site.domain is 'blog.example.org'", "not in the zone example.net"],
+    ),
+    "zone that is not there": (
+        {"wordpress_ha_dns": {"zone": "example.org"}},
+        ["wordpress_ha_dns.zone is 'example.org'", "no public hosted zone", "Create it"],
+    ),
+    "media bucket that is not there": (
+        {"wordpress_ha_edge": {"media_bucket": "no-such-bucket"}},
+        ["wordpress_ha_edge.media_bucket is 'no-such-bucket'", "no such bucket"],
+    ),
     "ssh without a key pair": (
         {"wordpress_ha_web": {"builder_connection": "ssh"}},
         ["wordpress_ha_web.key_name is not set", "needs a key pair", "use `ssm`"],
@@ -171,6 +226,22 @@ def test_the_smallest_stack_is_right(
     assert not result.get("failed"), result
     assert result["stack"]["network"]["cidr"] == "10.40.0.0/16" and len(result["availability_zones"]) == 2
     assert result["subnets"]["app"] == ["10.40.64.0/20", "10.40.80.0/20"]
+
+
+def test_a_zone_makes_up_for_certificates(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is yet to be requested is not refused; what the user names is still looked for."""
+    made = account.emulator.client("route53").create_hosted_zone(Name="example.com.", CallerReference="1")
+    site = {"wordpress_ha_site": {**SITE, "domain": "www.example.com"}, "wordpress_ha_dns": {"zone": "example.com"}}
+    result = check(account, site, monkeypatch, capsys)
+    assert not result.get("failed"), result
+    assert result["certificate_arn"] == result["edge_certificate_arn"] == ""
+    assert made["HostedZone"]["Id"].endswith(result["hosted_zone_id"]) and result["hosted_zone_id"]
+    named = check(
+        account, {**site, "wordpress_ha_edge": {"certificate_domain": "www.example.com"}}, monkeypatch, capsys
+    )
+    assert "wordpress_ha_edge.certificate_domain is 'www.example.com'" in named["msg"]
 
 
 def test_site_stops_at_the_first_play(account: Account, prove: Callable[[str], None]) -> None:

@@ -24,6 +24,7 @@ MODIFIED: dict[str, Any] = {
     "wordpress_ha_cache": {"replicas": 2},
     "wordpress_ha_files": {"throughput_mode": "bursting"},
     "wordpress_ha_load_balancer": {"deregistration_delay_seconds": 30},
+    "wordpress_ha_edge": {"default_ttl_seconds": 300, "price_class": "PriceClass_100"},
     "wordpress_ha_site": {"domain": "blog.example.org", "admin_email": "admin@example.org", "title": "Changed"},
 }
 TIERS = [
@@ -32,6 +33,8 @@ TIERS = [
     "object_cache : Replication group",
     "shared_files",
     "load_balancer",
+    "edge : Policies",
+    "edge : Distribution",
     "Contract",
 ]
 
@@ -63,7 +66,11 @@ def test_provision_creates(account: Account, prove: Callable[[str], None]) -> No
     assert tree["site/url"] == "https://blog.example.org" and tree["storage/mode"] == "efs"
     assert tree["cache/prefix"] == "trial:" and tree["cache/tls"] == "true"
     assert all("(known" not in value for value in tree.values())
-    assert len(tree["network/trusted_proxies"].split(",")) == 2
+    assert len(tree["network/trusted_proxies"].split(",")) == 3  # two public subnets, and CloudFront
+    (distribution,) = account.emulator.desired()["distributions"]
+    assert (
+        tree["edge/distribution_id"] == distribution["id"] and tree["edge/domain_name"] == distribution["domain_name"]
+    )
     prove(f"provision.yml: {len(run.writes)} writing calls, {run.recap['changed']} tasks changed, {run.seconds:.0f} s")
     prove(f"the nodes' contract holds {len(tree)} parameters, none of them a secret or unknown")
 
