@@ -315,6 +315,8 @@ class Agent:
         nginx_differs |= write(
             run_dir / "nginx/real_ip.conf", "".join(f"set_real_ip_from {peer};\n" for peer in peers), 0o644
         )
+        if self.config["source"] == "file":  # elsewhere the purge agent asks the parameter tree itself
+            write(run_dir / "edge.json", json.dumps(self.contract.get("edge", {}), sort_keys=True), 0o644)
         limit = Path("/sys/fs/cgroup/memory.max")
         memory = memory_mb(Path("/proc/meminfo").read_text(), limit.read_text() if limit.exists() else "")
         children = pool_children(memory, os.cpu_count() or 1, self.config["pool"])

@@ -21,6 +21,7 @@ CONTRACTS = (Path("/run/wordpress_ha/contract.json"), Path("/etc/wordpress_ha/co
 #: Files and folders whose content belongs to this one machine.
 REMOVED = (
     "/etc/wordpress_ha/contract.json",
+    "/run/wordpress_ha/purge/*",
     "/etc/ssh/ssh_host_*",
     "/var/lib/cloud/*",
     "/var/lib/dbus/machine-id",

@@ -210,6 +210,7 @@ def test_files_are_written_once_and_secrets_only_where_few_may_read(agent, tmp_p
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert modes == {
         "contract.json": "0o600",
+        "edge.json": "0o644",
         "wp-config.php": "0o640",
         "trusted_peers.conf": "0o644",
         "real_ip.conf": "0o644",
