@@ -13,4 +13,4 @@ apt-get install -q -y --no-install-recommends "$@"
 rm -f /usr/sbin/policy-rc.d
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/lib/mysql/* /var/log/apt
-install -m 0755 /build/rehearsal-mariadb /build/rehearsal-valkey /build/rehearsal-cloud /usr/local/bin/
+install -m 0755 /build/rehearsal-mariadb /build/rehearsal-valkey /build/rehearsal-cloud /build/rehearsal-edge /usr/local/bin/

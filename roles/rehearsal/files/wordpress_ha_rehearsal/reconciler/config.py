@@ -19,8 +19,9 @@ LABEL = "wordpress_ha.rehearsal"
 class Config:
     """Where things are and how the container engine is called.
 
-    ``ports`` maps a port of the published load balancer (443, 80) to the loopback port of this machine; ``resolvers`` are the
-    name servers for names outside AWS; ``identity`` is the label value that marks what belongs to this state directory.
+    ``ports`` maps a port of the front door (443, 80) to the loopback port of this machine; ``front_door`` is ``edge`` or
+    ``load_balancer``; ``resolvers`` are the name servers for names outside AWS; ``identity`` is the label value that marks what
+    belongs to this state directory; ``edge_time_scale`` multiplies every lifetime in the edge's cache.
     """
 
     state_dir: Path
@@ -34,6 +35,8 @@ class Config:
     ports: Mapping[int, int] = field(default_factory=dict)
     resolvers: Sequence[str] = ()
     region: str = "us-east-1"
+    front_door: str = "load_balancer"
+    edge_time_scale: float = 1
     repository: str = "localhost/wordpress-ha-rehearsal"
 
     @property
@@ -70,5 +73,7 @@ def load(path: Path) -> Config:
         ports={int(inside): int(outside) for inside, outside in raw.get("ports", {}).items()},
         resolvers=tuple(raw.get("resolvers", ())),
         region=raw.get("region", "us-east-1"),
+        front_door=raw.get("front_door", "load_balancer"),
+        edge_time_scale=float(raw.get("edge_time_scale", 1)),
         repository=raw.get("repository", "localhost/wordpress-ha-rehearsal"),
     )

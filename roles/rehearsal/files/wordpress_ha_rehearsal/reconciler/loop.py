@@ -20,10 +20,11 @@ from typing import Any
 
 from . import files, haproxy, planner
 from .config import Config
+from .edge import bundle, model
 from .engine import Engine, EngineError
 from .jobs import Jobs
 from .operations import Operations, digest, salt
-from .planes import cloud, ec2, efs, elasticache, elbv2, rds
+from .planes import cloud, cloudfront, ec2, efs, elasticache, elbv2, rds
 from .planner import Container, Observed
 from .topology import Topology, describe
 
@@ -100,6 +101,10 @@ class Memory:
     proven: set[tuple[str, str]] = field(default_factory=set)
     down_since: dict[tuple[str, str], float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
+    #: The edge: what it serves (distribution id -> etag), as what, and the invalidations it has done.
+    edge_live: dict[str, str] = field(default_factory=dict)
+    edge_views: list[model.Distribution] = field(default_factory=list)
+    invalidated: set[str] = field(default_factory=set)
 
 
 class Reconciler:
@@ -284,6 +289,8 @@ class Reconciler:
                 self._configure_balancer(desired, container, pid, addresses)
             elif container.kind == rds.KIND:
                 self._configure_cluster(desired, container, pid)
+            elif container.kind == cloudfront.KIND:
+                self._configure_edge(desired, container, pid)
         for name in set(self.memory.applied) - set(running):
             del self.memory.applied[name]
 
@@ -318,6 +325,37 @@ class Reconciler:
         count = sum(len(haproxy.servers(group, addresses)) for group in haproxy.groups_of(balancer, groups))
         said = f"load balancer {container.key}: configured, {count} targets"
         self._apply(container, digest(str(pid), wanted, *certificates.values()), work, said)
+
+    def _configure_edge(self, desired: Mapping[str, Any], container: Container, pid: int) -> None:
+        """Bring distributions to the edge; an etag is reported once it is what the edge serves, never before."""
+        served = [{**item, "status": ""} for item in desired["distributions"]]
+        wanted = digest(str(pid), json.dumps([served, desired.get("cloudfront")], sort_keys=True, default=str))
+
+        def work() -> None:
+            views = model.distributions(desired)
+            network = next(item["cidr"] for item in desired["vpcs"] if item["id"] == cloudfront.vpc(desired))
+            ports = self.config.ports if self.config.front_door == cloudfront.KEY else {}
+            made = bundle.bundle(
+                views, self.memory.edge_views, ec2.resolver(network), ports, self.config.edge_time_scale
+            )
+            self.operations.apply_edge(container, made)
+            self.memory.edge_views = views
+            self.memory.edge_live = {item["id"]: item["etag"] for item in served}
+
+        behaviors = sum(len((item["config"].get("CacheBehaviors") or {}).get("Items") or ()) + 1 for item in served)
+        self._apply(container, wanted, work, f"edge: configured, {len(served)} distributions, {behaviors} behaviors")
+        if container.name in self.memory.applied:
+            for invalidation in desired.get("invalidations", []):
+                if invalidation["id"] not in self.memory.invalidated:
+                    self._invalidate(container, invalidation)
+
+    def _invalidate(self, container: Container, invalidation: Mapping[str, Any]) -> None:
+        def work() -> None:
+            self.operations.invalidate(container, invalidation)
+            self.memory.invalidated.add(invalidation["id"])
+
+        said = f"invalidation {invalidation['id']}: {len(invalidation['paths'])} paths"
+        self.jobs.submit(f"invalidation {invalidation['id']}", work, said)
 
     def _configure_cluster(self, desired: Mapping[str, Any], container: Container, pid: int) -> None:
         cluster = next(item for item in desired["db_clusters"] if item["id"] == container.key)
@@ -356,7 +394,7 @@ class Reconciler:
     ) -> dict[str, Any]:
         """Return the report."""
         instances = dict.fromkeys(self.memory.dead, "dead")
-        databases, caches, targets = {}, {}, []
+        databases, caches, targets, edge = {}, {}, [], {}
         for container, pid in running.values():
             key = container.key
             if container.kind == ec2.KIND and key not in self.memory.dead and _booted(pid):
@@ -367,12 +405,18 @@ class Reconciler:
                 caches[key] = "available"
             elif container.kind == elbv2.KIND:
                 targets += self._targets(desired, container)
+            elif container.kind == cloudfront.KIND and container.name in self.memory.applied:
+                edge = dict(self.memory.edge_live)
+        due = {item["id"] for item in desired.get("invalidations", [])}
+        self.memory.invalidated &= due
         return {
             "instances": instances,
             "images": self._image_states(desired, snapshot),
             "db_clusters": databases,
             "replication_groups": caches,
             "targets": targets,
+            "distributions": edge,
+            "invalidations": dict.fromkeys(self.memory.invalidated, "completed"),
         }
 
     def _image_states(self, desired: Mapping[str, Any], snapshot: Snapshot) -> dict[str, str]:
@@ -439,7 +483,7 @@ class Reconciler:
             LOG.info("%s: %s", subject, state)
 
     def _tell(self, report: Mapping[str, Any]) -> None:
-        for kind in ("instances", "db_clusters", "replication_groups"):
+        for kind in ("instances", "db_clusters", "replication_groups", "distributions"):
             for key, state in report[kind].items():
                 self._say(key, state)
         for target in report["targets"]:

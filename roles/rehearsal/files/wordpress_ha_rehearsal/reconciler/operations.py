@@ -18,8 +18,10 @@ from typing import Any
 
 from . import files, haproxy, imds, netns, pki
 from .config import Config
+from .edge import nginx, vcl
+from .edge.bundle import Bundle, ban
 from .engine import Engine, EngineError
-from .planes import cloud, ec2, elasticache, elbv2, rds
+from .planes import cloud, cloudfront, ec2, elasticache, elbv2, rds
 from .planner import Container, Observed
 from .topology import Topology
 
@@ -27,6 +29,11 @@ LOG = logging.getLogger("reconciler")
 
 #: Seconds a container gets to stop: databases write their buffers, instances shut down, the rest holds nothing.
 GRACE = {rds.KIND: 20, ec2.KIND: 3}
+PUBLIC_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+#: Asks the edge's nginx for the mark of its configuration until it is the new one, for at most ten seconds.
+EDGE_IS_LIVE = """for _ in $(seq 100); do
+[ "$(curl -s --max-time 2 --unix-socket /run/edge/status.sock http://edge/)" = "$1" ] && exit 0; sleep 0.1
+done; echo 'nginx did not change over to the new configuration' >&2; exit 1"""
 
 
 def salt(config: Config) -> str:
@@ -71,6 +78,17 @@ class Operations:
             group = _by(desired, "replication_groups", container.key)
             pki.server(self.ca, directory / "tls", elasticache.names(group) or [container.key])
             files.write(directory / "valkey.conf", elasticache.server_configuration(group))
+        elif container.kind == cloudfront.KIND:
+            self._prepare_edge(desired, directory)
+
+    def _prepare_edge(self, desired: Mapping[str, Any], directory: Path) -> None:
+        pki.server(self.ca, directory / "tls", cloudfront.certificate_names(desired))
+        # Origins are known by the authorities that everybody knows, and by the rehearsal's own.
+        known = PUBLIC_AUTHORITIES.read_text() if PUBLIC_AUTHORITIES.exists() else ""
+        files.write(directory / "trusted.pem", (self.ca / "ca.pem").read_text() + known)
+        for name, content in (("nginx.conf", nginx.STARTING), ("edge.vcl", vcl.STARTING)):
+            if not (directory / name).exists():
+                files.write(directory / name, content)
 
     def _prepare_cloud(self, container: Container, topology: Topology, directory: Path) -> None:
         pki.server(self.ca, directory / "tls", cloud.endpoint_names(self.config.region))
@@ -174,6 +192,43 @@ class Operations:
                             self.balancer_says(container.key, f"set server {server} state maint")
                         except OSError as error:
                             LOG.warning("cannot take %s out of %s: %s", instance_id, container.key, error)
+
+    # -- the edge ------------------------------------------------------------------------------------------------------
+
+    def apply_edge(self, container: Container, bundle: Bundle) -> None:
+        """Check a configuration and change over to it; returns when it is live. No connection and no cached object is lost."""
+        directory = self.config.directory(cloudfront.KIND, container.key)
+        for name, content in bundle.files.items():
+            files.write(directory / {"nginx.conf": "new.conf", "edge.vcl": "new.vcl"}.get(name, name), content)
+        self.engine.execute(container.name, "nginx", "-t", "-q", "-c", "/etc/rehearsal/new.conf")
+        name = f"edge_{bundle.digest}"
+        listed = [line.split() for line in self._cache(container, "vcl.list").splitlines() if line.strip()]
+        known = [words[-1] for words in listed if words[0] != "discarded"]
+        if name not in known:
+            self._cache(container, "vcl.load", name, "/etc/rehearsal/new.vcl")
+        self._cache(container, "vcl.use", name)
+        os.replace(directory / "new.vcl", directory / "edge.vcl")
+        os.replace(directory / "new.conf", directory / "nginx.conf")
+        self.engine.execute(container.name, "nginx", "-s", "reload", "-c", "/etc/rehearsal/nginx.conf")
+        self.engine.execute(container.name, "sh", "-c", EDGE_IS_LIVE, "-", bundle.digest)
+        for old in set(known) - {name}:
+            self._cache(container, "vcl.discard", old)
+        for file in [*directory.glob("njs/*/*.js"), *directory.glob("certs/*")]:
+            if str(file.relative_to(directory)) not in bundle.files:
+                file.unlink()
+        for scripts in directory.glob("njs/*"):
+            if scripts.name != bundle.digest:
+                scripts.rmdir()
+
+    def invalidate(self, container: Container, invalidation: Mapping[str, Any]) -> None:
+        """Forget what an invalidation names."""
+        for path in invalidation["paths"]:
+            self._cache(container, *ban(invalidation["distribution_id"], path))
+
+    def _cache(self, container: Container, *words: str) -> str:
+        # It explains what it refuses on standard output.
+        command = ("sh", "-c", 'varnishadm -t 120 -n /run/edge/varnish "$@" 2>&1', "-", *words)
+        return self.engine.execute(container.name, *command)
 
     # -- names ---------------------------------------------------------------------------------------------------------
 

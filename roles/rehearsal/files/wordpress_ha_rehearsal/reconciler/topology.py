@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .config import Config
-from .planes import cloud, ec2, elasticache, elbv2, rds
+from .planes import cloud, cloudfront, ec2, elasticache, elbv2, rds
 from .planner import Container, Network, Observed, allocate
 
 
@@ -38,6 +38,7 @@ def describe(desired: Mapping[str, Any], config: Config, observed: Iterable[Obse
         *elbv2.containers(desired, config, of(elbv2.KIND)),
         *rds.containers(desired, config, of(rds.KIND)),
         *elasticache.containers(desired, config, of(elasticache.KIND), salt),
+        *cloudfront.containers(desired, config, of(cloudfront.KIND)),
     ]
     used = {container.network for container in containers}
     inhabited = {vpc: cidr for vpc, cidr in cidrs.items() if f"{config.prefix}-{vpc}" in used}
@@ -57,7 +58,7 @@ def _addresses(
     taken |= {
         target["ip_address"] for item in desired.get("file_systems", []) for target in item.get("mount_targets") or []
     }
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], str] = cloudfront.place(desired)
     ranges = [(elbv2.KIND, key, cidr) for key, cidr in sorted(elbv2.subnets(desired).items())]
     for kind, vpcs in ((rds.KIND, rds.vpcs(desired)), (elasticache.KIND, elasticache.vpcs(desired))):
         ranges += [(kind, key, cidrs[vpc]) for key, vpc in sorted(vpcs.items()) if vpc in cidrs]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config import Config
 from ..planner import Container
-from . import ec2, efs, elasticache, rds
+from . import cloudfront, ec2, efs, elasticache, rds
 
 KIND = "cloud"
 
@@ -99,7 +99,25 @@ def zone(desired: Mapping[str, Any], addresses: Mapping[tuple[str, str], str]) -
         _add(found, rds.names(cluster), addresses.get((rds.KIND, cluster["id"])))
     for group in desired.get("replication_groups", []):
         _add(found, elasticache.names(group), addresses.get((elasticache.KIND, group["id"])))
+    found.update(cloudfront.names(desired, addresses))
+    _add_records(found, desired.get("records", []))
     return found
+
+
+def _add_records(found: dict[str, list[str]], records: Iterable[Mapping[str, Any]]) -> None:
+    """Add what Route 53 holds: addresses as they are, aliases and CNAMEs as the addresses of what they point to."""
+    listed = [record for record in records if record["type"] in ("A", "CNAME") and "*" not in record["name"]]
+    for record in listed:
+        if record["type"] == "A" and record.get("values"):
+            found[record["name"]] = list(record["values"])
+    for _turn in listed:
+        # A name may point to a name that points on; as many turns as there are records reach every end.
+        known = {name.lower().rstrip("."): addresses for name, addresses in found.items()}
+        for record in listed:
+            target = record.get("alias") or (record["values"][0] if record["type"] == "CNAME" else "")
+            end = known.get(str(target).lower().rstrip(".").removeprefix("dualstack."))
+            if end and record["name"] not in found:
+                found[record["name"]] = end
 
 
 def _add(found: dict[str, list[str]], names: Iterable[str], address: str | None) -> None:

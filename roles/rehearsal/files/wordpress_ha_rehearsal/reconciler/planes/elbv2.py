@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ELBv2: a load balancer is an haproxy container in its first subnet; one of them is published on this machine."""
+"""ELBv2: a load balancer is an haproxy container in its first subnet; one may be the front door of this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ frontend starting
 
 
 def published(desired: Mapping[str, Any]) -> str | None:
-    """Return the name of the load balancer that this machine's browser reaches: the first internet-facing one."""
+    """Return the name of the site's load balancer, the one this machine's browser reaches: the first internet-facing one."""
     facing = sorted(
         item["name"] for item in desired.get("load_balancers", []) if item.get("scheme") == "internet-facing"
     )
@@ -53,7 +53,7 @@ def containers(desired: Mapping[str, Any], config: Config, addresses: Mapping[st
             continue
         ports = [
             part
-            for inside, outside in sorted(config.ports.items())
+            for inside, outside in sorted(config.ports.items() if config.front_door == "load_balancer" else ())
             for part in ("--publish", f"127.0.0.1:{outside}:{inside}")
         ]
         found.append(
