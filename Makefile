@@ -9,7 +9,7 @@ REHEARSE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_SESSION_TOKEN -u AW
 PLAY := $(REHEARSE) ansible-playbook -i inventories/rehearsal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment dev rehearsal rehearsal-down report test lint unit sanity importer roles-test molecule rehearsal-test docs build clean
+.PHONY: help environment dev rehearsal rehearsal-down report test lint unit sanity importer roles-test molecule edge-test rehearsal-test journeys bench docs build clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ report: environment ## show the running rehearsal again: URL, login, nodes
 	@$(PLAY) playbooks/rehearsal_report.yml
 
 test: ## everything CI runs, in this order
-	@tools/test lint unit sanity importer roles-test molecule rehearsal-test
+	@tools/test lint unit sanity importer roles-test molecule edge-test rehearsal-test
 
 lint: dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck when there is one
 	@tools/test lint
@@ -52,8 +52,17 @@ roles-test: dev ## the AWS roles and plays against the emulated control plane
 molecule: dev ## the node roles on systemd containers
 	@tools/test molecule
 
+edge-test: dev ## the rehearsal's edge alone: every rule of CloudFront that it enforces, against stub origins
+	@tools/test edge-test
+
 rehearsal-test: dev ## the rehearsal end to end: build, break, scale, roll out, remove
 	@tools/test rehearsal-test
+
+journeys: dev ## the site in a real browser through the edge; uses a running rehearsal, else builds one
+	@tools/test journeys
+
+bench: dev ## ratios: our edge modules against community.aws, a week of visitors through both behavior sets
+	@tools/test bench
 
 docs: dev ## regenerate docs/reference
 	@python tools/docs.py

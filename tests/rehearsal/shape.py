@@ -17,7 +17,8 @@ def shape(site: Site) -> dict[str, Any]:
     ec2, rds, cache = site.aws("ec2"), site.aws("rds"), site.aws("elasticache")
     elb, efs, ssm = site.aws("elbv2"), site.aws("efs"), site.aws("ssm")
     tagged = [{"Name": "tag-key", "Values": ["wordpress_ha:stack"]}]
-    group = site.group()
+    group, edge = site.group(), site.distribution()
+    behaviors = [edge["config"]["DefaultCacheBehavior"], *edge["config"]["CacheBehaviors"]["Items"]]
     parameters = ssm.get_paginator("get_parameters_by_path").paginate(Path="/wordpress_ha/", Recursive=True)
     return {
         "vpcs": sorted(vpc["CidrBlock"] for vpc in ec2.describe_vpcs(Filters=tagged)["Vpcs"]),
@@ -42,6 +43,12 @@ def shape(site: Site) -> dict[str, Any]:
             (f["Name"], f["NumberOfMountTargets"]) for f in efs.describe_file_systems()["FileSystems"]
         ),
         "load_balancers": sorted(b["LoadBalancerName"] for b in elb.describe_load_balancers()["LoadBalancers"]),
+        "rules": sorted(
+            (listener["Port"], len(elb.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]))
+            for balancer in elb.describe_load_balancers()["LoadBalancers"]
+            for listener in elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        ),
+        "edge": (edge["Status"], [(one.get("PathPattern", "*"), one["TargetOriginId"]) for one in behaviors]),
         "target_groups": sorted(t["TargetGroupName"] for t in elb.describe_target_groups()["TargetGroups"]),
         "secrets": sorted(
             re.sub(r"[0-9a-f-]{30,}", "", s["Name"])

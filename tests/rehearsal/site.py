@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,10 +149,29 @@ class Site:
     def secret(self, name: str) -> dict[str, str]:
         return json.loads(self.aws("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
 
+    def distribution(self) -> dict[str, Any]:
+        """Return the one distribution of the stack: its summary and, as C(config), all of its configuration."""
+        cloudfront = self.aws("cloudfront")
+        found = cloudfront.list_distributions()["DistributionList"]["Items"]
+        assert len(found) == 1, found
+        config = cloudfront.get_distribution_config(Id=found[0]["Id"])["DistributionConfig"]
+        return {**cloudfront.get_distribution(Id=found[0]["Id"])["Distribution"], "config": config}
+
+    def balancer_address(self) -> str:
+        """Return the load balancer's own address, which this machine reaches past the edge."""
+        names = [container["Names"][0] for container in self.containers()]
+        name = next(name for name in names if "-alb-" in name)
+        networks = json.loads(self.engine("inspect", name).stdout)[0]["NetworkSettings"]["Networks"]
+        return str(next(iter(networks.values()))["IPAddress"])
+
     # -- HTTP ------------------------------------------------------------------------------------------------------
 
     def get(self, path: str = "/", **options: Any) -> requests.Response:
         return requests.get(f"{self.url}{path}", verify=str(STATE / "ca" / "ca.pem"), timeout=30, **options)
+
+    def get_fresh(self, path: str = "/", **options: Any) -> requests.Response:
+        """Ask for what the edge cannot hold: a query string of its own makes every request one for the nodes."""
+        return self.get(f"{path}?fresh={uuid.uuid4().hex}", **options)
 
     def login(self) -> requests.Session:
         """Log in to wp-admin as the report's administrator and return the browser session."""
@@ -239,7 +259,9 @@ class Load:
     def _ask(self) -> None:
         started = time.time()
         try:
-            answer = requests.get(f"{self._url}/", verify=str(STATE / "ca" / "ca.pem"), timeout=30)
+            # Past the edge's cache: what is tested stands behind it.
+            url = f"{self._url}/?fresh={uuid.uuid4().hex}"
+            answer = requests.get(url, verify=str(STATE / "ca" / "ca.pem"), timeout=30)
             outcome = str(answer.status_code)
             node = answer.headers.get("X-Served-By", "")
         except requests.RequestException as error:

@@ -32,7 +32,7 @@ def test_make_rehearsal_builds_the_site(site: Site, prove) -> None:
 def test_both_instances_of_the_group_serve_the_front_page(site: Site, prove) -> None:
     served: dict[str, int] = {}
     for _attempt in range(12):
-        answer = site.get("/")
+        answer = site.get_fresh("/")
         assert answer.status_code == 200 and "wp-includes" in answer.text and "</html>" in answer.text
         served[answer.headers["X-Served-By"]] = served.get(answer.headers["X-Served-By"], 0) + 1
     group = site.group()
@@ -79,7 +79,7 @@ def test_upload_through_one_node_is_served_by_the_other(site: Site, prove) -> No
     others = site.instance_ids() - {received_by}
     served = set()
     for _attempt in range(20):
-        fetched = site.get(f"/{path}")
+        fetched = site.get_fresh(f"/{path}")
         assert fetched.status_code == 200 and fetched.content == content
         served.add(fetched.headers["X-Served-By"])
     assert others <= served
@@ -87,7 +87,7 @@ def test_upload_through_one_node_is_served_by_the_other(site: Site, prove) -> No
 
 
 def test_cache_holds_the_sites_keys(site: Site, prove) -> None:
-    site.get("/")
+    site.get_fresh("/")
     script = r"""
 import json, socket, ssl
 contract = json.load(open("/run/wordpress_ha/contract.json"))

@@ -50,7 +50,7 @@ def test_killed_node_is_replaced(site: Site, prove) -> None:
 
         wait_until("the group replaces the dead node", replaced, 60)
         newcomer = (site.instance_ids() - before).pop()
-        wait_until("the new node serves", lambda: site.get("/").headers["X-Served-By"] == newcomer, 30)
+        wait_until("the new node serves", lambda: site.get_fresh("/").headers["X-Served-By"] == newcomer, 30)
         healed = time.time() - killed
         time.sleep(3)
     assert healed <= 60
@@ -72,7 +72,7 @@ def test_third_node_boots_from_the_image(site: Site, prove) -> None:
 
     def serves() -> bool:
         newcomers = site.instance_ids() - before
-        return bool(newcomers) and site.get("/").headers["X-Served-By"] in newcomers
+        return bool(newcomers) and site.get_fresh("/").headers["X-Served-By"] in newcomers
 
     with cut_off(site):
         site.aws("autoscaling").set_desired_capacity(

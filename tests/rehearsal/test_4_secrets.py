@@ -17,15 +17,15 @@ from .site import CHECKOUT, OUTPUT, STATE, Site
 
 @pytest.fixture(scope="module")
 def secrets(site: Site) -> dict[str, str]:
-    """Every secret value of the stack by a telling name: database, cache, salts and the RDS master password."""
+    """Every secret value of the stack by a telling name: database, cache, salts, origin header and the RDS master password."""
     manager = site.aws("secretsmanager")
     values = {}
     for listed in manager.get_paginator("list_secrets").paginate().build_full_result()["SecretList"]:
         text = manager.get_secret_value(SecretId=listed["ARN"])["SecretString"]
         for key, value in json.loads(text).items():
-            if key.lower() in ("password", "auth_token") or key.endswith(("_KEY", "_SALT")):
+            if key.lower() in ("password", "auth_token", "header_value") or key.endswith(("_KEY", "_SALT")):
                 values[f"{listed['Name']}:{key}"] = value
-    assert len(values) >= 11 and all(len(value) >= 16 for value in values.values())
+    assert len(values) >= 12 and all(len(value) >= 16 for value in values.values())
     return values
 
 
