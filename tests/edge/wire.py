@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 ALL = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
-READ = ["GET", "HEAD"]
+READ = ("GET", "HEAD")
 Chosen = str | list[str] | tuple[str, list[str]]
 
 
@@ -73,7 +73,7 @@ class Catalog:
 
 
 def behavior(
-    pattern: str | None, cache: str | None, *, origin: str = "site", allowed: list[str] = READ, **more: Any
+    pattern: str | None, cache: str | None, *, origin: str = "site", allowed: Sequence[str] = READ, **more: Any
 ) -> dict[str, Any]:
     """Return a cache behavior; ``request`` and ``response`` name policies, ``functions`` maps events to ARNs."""
     shape = {

@@ -162,7 +162,9 @@ class World:
         self.make({kind: size - len(self._stock[kind]) for kind, size in STOCK.items()})
 
     def make(self, wanted: Mapping[Kind, int]) -> None:
-        orders = [{"kind": kind, "mark": uuid.uuid4().hex[:12]} for kind, count in wanted.items() for _ in range(count)]
+        orders = [
+            {"kind": kind, "mark": uuid.uuid4().hex[:12]} for kind, count in wanted.items() for _number in range(count)
+        ]
         if not orders:
             return
         since = time.time()

@@ -262,7 +262,7 @@ def test_an_alias_needs_a_certificate_and_belongs_to_one_distribution(external):
 
 def test_lists_come_in_pages_and_by_what_is_used(external):
     cloudfront = external.client("cloudfront")
-    made = {samples.create(external)["Distribution"]["Id"] for _ in range(3)}
+    made = {samples.create(external)["Distribution"]["Id"] for _number in range(3)}
     page = cloudfront.list_distributions(MaxItems="2")["DistributionList"]
     assert (page["Quantity"], page["IsTruncated"], len(page["Items"])) == (2, True, 2)
     rest = cloudfront.list_distributions(MaxItems="2", Marker=page["NextMarker"])["DistributionList"]

@@ -138,9 +138,19 @@ def test_what_a_distribution_uses_cannot_be_deleted(instant, kind):
     ("changes", "code"),
     [
         ({"MinTTL": 10, "DefaultTTL": 5}, "InvalidTTLOrder"),
-        ({"ParametersInCacheKeyAndForwardedToOrigin": {"EnableAcceptEncodingGzip": True, "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 3, "Items": ["Host"]}}, "CookiesConfig": {"CookieBehavior": "none"}, "QueryStringsConfig": {"QueryStringBehavior": "none"}}}, "InconsistentQuantities"),
+        (
+            {
+                "ParametersInCacheKeyAndForwardedToOrigin": {
+                    "EnableAcceptEncodingGzip": True,
+                    "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 3, "Items": ["Host"]}},
+                    "CookiesConfig": {"CookieBehavior": "none"},
+                    "QueryStringsConfig": {"QueryStringBehavior": "none"},
+                }
+            },
+            "InconsistentQuantities",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_cache_policy_is_refused(instant, changes, code):
     cloudfront = instant.client("cloudfront")
     with pytest.raises(cloudfront.exceptions.ClientError) as error:
