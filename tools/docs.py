@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def rows(options: dict[str, Any], about: str, depth: int = 0) -> list[str]:
         if option.get("choices"):
             words += f" One of {', '.join(literal(choice) for choice in option['choices'])}."
         lines.append(f"| {'&nbsp;&nbsp;' * depth}`{name}` | {kind} | {default} | {words} |")
-        lines += rows(option.get("options") or {}, about, depth + 1)
+        lines += rows(option.get("options") or option.get("suboptions") or {}, about, depth + 1)
     return lines
 
 
@@ -90,6 +91,30 @@ def documentation(path: Path) -> dict[str, Any]:
     raise ValueError(f"{path} has no DOCUMENTATION")
 
 
+def fragment_options(name: str) -> dict[str, Any]:
+    """Return the options of a documentation fragment of this collection; those of others are theirs to document."""
+    if not name.startswith("wordpress_ha.aws."):
+        return {}
+    file, _dot, part = name.removeprefix("wordpress_ha.aws.").partition(".")
+    fragment = runpy.run_path(str(ROOT / f"plugins/doc_fragments/{file}.py"))["ModuleDocFragment"]
+    return dict(yaml.safe_load(getattr(fragment, part.upper() or "DOCUMENTATION")).get("options") or {})
+
+
+def options_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a module's options with those of the fragments it extends; what it says itself wins, at every depth."""
+    merged: dict[str, Any] = {}
+    for name in document.get("extends_documentation_fragment", []):
+        merged = combined(merged, fragment_options(name))
+    return combined(merged, document["options"])
+
+
+def combined(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: combined(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict)
+    }
+    return {**above, **{key: value for key, value in below.items() if key not in above}, **both}
+
+
 def modules_page() -> str:
     parts = [
         GENERATED,
@@ -101,7 +126,7 @@ def modules_page() -> str:
         document = documentation(path)
         parts += ["", f"## {document['module']}", "", text(document["short_description"]) + ".", ""]
         parts += [text(line) for line in document["description"]]
-        parts += ["", *TABLE, *rows(document["options"], "description")]
+        parts += ["", *TABLE, *rows(options_of(document), "description")]
     return "\n".join([*parts, ""])
 
 
