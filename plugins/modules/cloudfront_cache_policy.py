@@ -23,11 +23,6 @@ description:
 options:
   name:
     description: Name of the policy, unique in the account. Letters, digits, C(-) and C(_).
-    type: str
-    required: true
-  comment:
-    description: What the policy is for.
-    type: str
   min_ttl:
     description: Seconds an answer is kept at least, whatever its origin says. V(0) for a new policy.
     type: int
@@ -57,41 +52,16 @@ options:
         elements: str
   cookies:
     description: Cookies in the cache key. Their order means nothing; C(*) in a name stands for any characters.
-    type: dict
-    suboptions:
-      behavior:
-        description: None, those in O(cookies.names), all but those, or all.
-        type: str
-        choices: [none, whitelist, allExcept, all]
-      names:
-        description: The names; the list replaces what there is.
-        type: list
-        elements: str
   query_strings:
     description: Parameters of the query string in the cache key. Their order means nothing.
-    type: dict
-    suboptions:
-      behavior:
-        description: None, those in O(query_strings.names), all but those, or all.
-        type: str
-        choices: [none, whitelist, allExcept, all]
-      names:
-        description: The names; the list replaces what there is.
-        type: list
-        elements: str
-  lint_ignore:
-    description: Rules of the lint whose findings are only warned of, by the names in its messages.
-    type: list
-    elements: str
-    default: []
-notes:
-  - O(state=absent) is refused while a distribution uses the policy; the message names which and where.
-  - CloudFront belongs to no region; whatever O(region) says, its one endpoint is called.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - wordpress_ha.aws.plan
+  - wordpress_ha.aws.cloudfront
+  - wordpress_ha.aws.cloudfront.linted
+  - wordpress_ha.aws.cloudfront.request
 """
 
 EXAMPLES = r"""
@@ -172,18 +142,14 @@ class CachePolicy(named.Named):
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "comment": {"type": "str"},
+            **named.LINTED_SPEC,
             "min_ttl": {"type": "int"},
             "default_ttl": {"type": "int"},
             "max_ttl": {"type": "int"},
             "gzip": {"type": "bool"},
             "brotli": {"type": "bool"},
             "headers": named.choice("none", "whitelist"),
-            "cookies": named.choice("none", "whitelist", "allExcept", "all"),
-            "query_strings": named.choice("none", "whitelist", "allExcept", "all"),
-            "lint_ignore": {"type": "list", "elements": "str", "default": []},
-            "state": named.STATE,
+            **named.REQUEST_SPEC,
         },
         supports_check_mode=True,
     )

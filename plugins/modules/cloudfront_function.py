@@ -21,8 +21,6 @@ description:
 options:
   name:
     description: Name of the function, unique in the account. Letters, digits, C(-) and C(_), 64 at most.
-    type: str
-    required: true
   code:
     description: The code. A new function needs it.
     type: str
@@ -30,9 +28,6 @@ options:
     description: What runs it. V(cloudfront-js-2.0) for a new function.
     type: str
     choices: [cloudfront-js-1.0, cloudfront-js-2.0]
-  comment:
-    description: What it is for.
-    type: str
   key_value_stores:
     description: ARNs of the key value stores that the code may read, in any order; the list replaces what there is.
     type: list
@@ -41,19 +36,13 @@ options:
     description: Whether to publish to C(LIVE), which is what visitors get. Otherwise what is there stays.
     type: bool
     default: true
-  lint_ignore:
-    description: Rules of the lint whose findings are only warned of, by the names in its messages.
-    type: list
-    elements: str
-    default: []
-notes:
-  - O(state=absent) is refused while a distribution uses the function; the message names which and where.
-  - CloudFront belongs to no region; whatever O(region) says, its one endpoint is called.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - wordpress_ha.aws.plan
+  - wordpress_ha.aws.cloudfront
+  - wordpress_ha.aws.cloudfront.linted
 """
 
 EXAMPLES = r"""
@@ -113,14 +102,11 @@ from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront impor
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
+            **named.LINTED_SPEC,
             "code": {"type": "str"},
             "runtime": {"type": "str", "choices": ["cloudfront-js-1.0", "cloudfront-js-2.0"]},
-            "comment": {"type": "str"},
             "key_value_stores": {"type": "list", "elements": "str", "no_log": False},
             "publish": {"type": "bool", "default": True},
-            "lint_ignore": {"type": "list", "elements": "str", "default": []},
-            "state": named.STATE,
         },
         supports_check_mode=True,
     )

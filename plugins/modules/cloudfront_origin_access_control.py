@@ -21,8 +21,6 @@ description:
 options:
   name:
     description: Name of the origin access control, unique in the account.
-    type: str
-    required: true
   description:
     description: What it is for.
     type: str
@@ -40,14 +38,12 @@ options:
     description: How requests are signed. V(sigv4) when new.
     type: str
     choices: [sigv4]
-notes:
-  - O(state=absent) is refused while a distribution uses it; the message names which and where.
-  - CloudFront belongs to no region; whatever O(region) says, its one endpoint is called.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - wordpress_ha.aws.plan
+  - wordpress_ha.aws.cloudfront
 """
 
 EXAMPLES = r"""
@@ -101,12 +97,11 @@ class OriginAccessControl(named.Named):
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
+            **named.SPEC,
             "description": {"type": "str"},
             "origin_type": {"type": "str", "choices": ["s3", "mediastore", "mediapackagev2", "lambda"]},
             "signing_behavior": {"type": "str", "choices": ["always", "never", "no-override"]},
             "signing_protocol": {"type": "str", "choices": ["sigv4"]},
-            "state": named.STATE,
         },
         supports_check_mode=True,
     )

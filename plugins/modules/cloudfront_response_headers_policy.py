@@ -23,11 +23,6 @@ description:
 options:
   name:
     description: Name of the policy, unique in the account. Letters, digits, C(-) and C(_).
-    type: str
-    required: true
-  comment:
-    description: What the policy is for.
-    type: str
   cors:
     description: Who may use an answer from another origin. An empty dictionary takes the whole part away.
     type: dict
@@ -172,19 +167,13 @@ options:
       sampling_rate:
         description: To how many percent of all answers.
         type: float
-  lint_ignore:
-    description: Rules of the lint whose findings are only warned of, by the names in its messages.
-    type: list
-    elements: str
-    default: []
-notes:
-  - O(state=absent) is refused while a distribution uses the policy; the message names which and where.
-  - CloudFront belongs to no region; whatever O(region) says, its one endpoint is called.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - wordpress_ha.aws.plan
+  - wordpress_ha.aws.cloudfront
+  - wordpress_ha.aws.cloudfront.linted
 """
 
 EXAMPLES = r"""
@@ -250,6 +239,10 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws
 from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import named, policies
 
+WORDS = {"type": "list", "elements": "str"}
+FLAG = {"type": "bool"}
+TEXT = {"type": "str"}
+NUMBER = {"type": "int"}
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "ALL"]
 REFERRERS = [
     "no-referrer",
@@ -261,6 +254,24 @@ REFERRERS = [
     "strict-origin-when-cross-origin",
     "unsafe-url",
 ]
+CORS = named.part(
+    allow_origins=WORDS,
+    allow_methods={**WORDS, "choices": METHODS},
+    allow_headers=WORDS,
+    expose_headers=WORDS,
+    allow_credentials=FLAG,
+    max_age=NUMBER,
+    override=FLAG,
+)
+SECURITY_HEADERS = named.part(
+    strict_transport_security=named.part(max_age=NUMBER, include_subdomains=FLAG, preload=FLAG, override=FLAG),
+    content_type_options=named.part(override=FLAG),
+    frame_options=named.part(value={**TEXT, "choices": ["DENY", "SAMEORIGIN"]}, override=FLAG),
+    referrer_policy=named.part(value={**TEXT, "choices": REFERRERS}, override=FLAG),
+    xss_protection=named.part(protection=FLAG, mode_block=FLAG, report_uri=TEXT, override=FLAG),
+    content_security_policy=named.part(value=TEXT, override=FLAG),
+)
+CUSTOM_HEADER = {"name": {**TEXT, "required": True}, "value": TEXT, "override": FLAG}
 
 
 class ResponseHeadersPolicy(named.Named):
@@ -270,40 +281,14 @@ class ResponseHeadersPolicy(named.Named):
 
 
 def main() -> None:
-    words = {"type": "list", "elements": "str"}
-    flag, text, number = {"type": "bool"}, {"type": "str"}, {"type": "int"}
     module = AnsibleAWSModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "comment": text,
-            "cors": named.part(
-                allow_origins=words,
-                allow_methods={**words, "choices": METHODS},
-                allow_headers=words,
-                expose_headers=words,
-                allow_credentials=flag,
-                max_age=number,
-                override=flag,
-            ),
-            "security_headers": named.part(
-                strict_transport_security=named.part(
-                    max_age=number, include_subdomains=flag, preload=flag, override=flag
-                ),
-                content_type_options=named.part(override=flag),
-                frame_options=named.part(value={**text, "choices": ["DENY", "SAMEORIGIN"]}, override=flag),
-                referrer_policy=named.part(value={**text, "choices": REFERRERS}, override=flag),
-                xss_protection=named.part(protection=flag, mode_block=flag, report_uri=text, override=flag),
-                content_security_policy=named.part(value=text, override=flag),
-            ),
-            "custom_headers": {
-                "type": "list",
-                "elements": "dict",
-                "options": {"name": {**text, "required": True}, "value": text, "override": flag},
-            },
-            "remove_headers": words,
-            "server_timing": named.part(enabled=flag, sampling_rate={"type": "float"}),
-            "lint_ignore": {**words, "default": []},
-            "state": named.STATE,
+            **named.LINTED_SPEC,
+            "cors": CORS,
+            "security_headers": SECURITY_HEADERS,
+            "custom_headers": {"type": "list", "elements": "dict", "options": CUSTOM_HEADER},
+            "remove_headers": WORDS,
+            "server_timing": named.part(enabled=FLAG, sampling_rate={"type": "float"}),
         },
         supports_check_mode=True,
     )

@@ -21,8 +21,6 @@ description:
 options:
   name:
     description: Name of the VPC origin, unique in the account.
-    type: str
-    required: true
   endpoint_arn:
     description: ARN of the load balancer or instance. A new VPC origin needs it.
     type: str
@@ -47,13 +45,13 @@ options:
     type: bool
     default: true
 notes:
-  - AWS neither changes nor removes a VPC origin that a distribution uses; the message names which and where.
-  - CloudFront belongs to no region; whatever O(region) says, its one endpoint is called.
+  - AWS does not change a VPC origin while a distribution uses it; the message names which and where.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - wordpress_ha.aws.plan
+  - wordpress_ha.aws.cloudfront
   - wordpress_ha.aws.plan.tags
   - wordpress_ha.aws.plan.wait
 """
@@ -178,7 +176,7 @@ class VpcOrigin(named.Named):
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
+            **named.SPEC,
             "endpoint_arn": {"type": "str", "aliases": ["arn"]},
             "http_port": {"type": "int"},
             "https_port": {"type": "int"},
@@ -188,7 +186,6 @@ def main() -> None:
             "purge_tags": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "int", "default": 600},
-            "state": named.STATE,
         },
         supports_check_mode=True,
     )

@@ -22,8 +22,6 @@ REGION = "us-east-1"
 CONFLICT = ("PreconditionFailed", "InvalidIfMatchVersion")
 ATTEMPTS = 5
 
-STATE = {"type": "str", "choices": ["present", "absent", "gathered"], "default": "present"}
-
 
 def part(**options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the argument spec of an option that holds others."""
@@ -33,6 +31,22 @@ def part(**options: Mapping[str, Any]) -> dict[str, Any]:
 def choice(*behaviors: str) -> dict[str, Any]:
     """Return the argument spec of a choice among headers, cookies or query strings."""
     return part(behavior={"type": "str", "choices": list(behaviors)}, names={"type": "list", "elements": "str"})
+
+
+#: Options of every module of this family, of those that are judged before they are written, and of those about requests.
+SPEC: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent", "gathered"], "default": "present"},
+}
+LINTED_SPEC: dict[str, Any] = {
+    **SPEC,
+    "comment": {"type": "str"},
+    "lint_ignore": {"type": "list", "elements": "str", "default": []},
+}
+REQUEST_SPEC: dict[str, Any] = {
+    "cookies": choice("none", "whitelist", "allExcept", "all"),
+    "query_strings": choice("none", "whitelist", "allExcept", "all"),
+}
 
 
 def pages(operation: Callable[..., Any], key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
