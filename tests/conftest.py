@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REHEARSAL_PACKAGE = CHECKOUT / "roles" / "rehearsal" / "files"
@@ -40,3 +43,31 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
     AWS_MAX_ATTEMPTS="1",
 )
+
+
+@pytest.fixture
+def prove(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print a sentence that stays visible in the test's output: what was measured, and what that proves.
+
+    A worker of a parallel run has no output of its own: its sentences are printed at the end.
+    """
+    parallel = hasattr(request.config, "workerinput")
+
+    def say(sentence: str) -> None:
+        if parallel:
+            request.node.user_properties.append(("proof", sentence))
+            return
+        with capsys.disabled():
+            print(f"\n    {sentence}", end="", flush=True)
+
+    return say
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the workers of a parallel run have proved, by test."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        sentences = [value for name, value in report.user_properties if name == "proof" and report.when == "call"]
+        if sentences:
+            terminalreporter.write_line(report.nodeid)
+            for sentence in sentences:
+                terminalreporter.write_line(f"    {sentence}")

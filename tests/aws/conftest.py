@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,14 +159,3 @@ def account() -> Iterator[Account]:
         account = Account(emulator)
         account.prepare()
         yield account
-
-
-@pytest.fixture
-def prove(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Print a sentence that stays visible in the test's output: what was measured, and what that proves."""
-
-    def say(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="", flush=True)
-
-    return say

@@ -54,22 +54,13 @@ def account() -> Iterator[Account]:
             thread.join()
 
 
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    def out(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="", flush=True)
-
-    return out
-
-
 def play(account: Account, name: str, **variables: object) -> Run:
     run = account.play(str(PLAYBOOKS / f"{name}.yml"), emulated=account.emulator.environment, **variables)
     assert run.code == 0, run.tail()
     return run
 
 
-def test_a_run_with_nothing_to_do(account: Account, say: Callable[[str], None]) -> None:
+def test_a_run_with_nothing_to_do(account: Account, prove: Callable[[str], None]) -> None:
     play(account, "ours", behavior_set="whitepaper")
     play(account, "community", wait=False)
     ours: list[Run] = []
@@ -81,22 +72,22 @@ def test_a_run_with_nothing_to_do(account: Account, say: Callable[[str], None]) 
         told = ", ".join(
             f"{run.seconds:.1f} s (changed={run.recap['changed']}, {len(run.writes)} writing calls)" for run in runs
         )
-        say(f"no change, five behaviors, {name}: {told}")
+        prove(f"no change, five behaviors, {name}: {told}")
     assert all(run.recap["changed"] == 0 and run.writes == [] for run in ours)
     ratio = mean(run.seconds for run in theirs) / mean(run.seconds for run in ours)
     without = play(account, "community", wait=False)
-    say(
+    prove(
         f"no change, five behaviors: community.aws takes {ratio:.1f} times as long; without waiting it takes {without.seconds:.1f} s,"
     )
-    say(
+    prove(
         f"ends before its {len(without.writes)} writes have arrived, has no check mode, and knows neither policies nor functions"
     )
     assert max(run.seconds for run in ours) < MOST_SECONDS and ratio >= FASTER
 
 
-def test_the_recommended_set_takes_no_longer(account: Account, say: Callable[[str], None]) -> None:
+def test_the_recommended_set_takes_no_longer(account: Account, prove: Callable[[str], None]) -> None:
     play(account, "ours", behavior_set="recommended")
     run = play(account, "ours", behavior_set="recommended")
     assert run.recap["changed"] == 0 and run.writes == []
-    say(f"no change, set recommended with its policies: {run.seconds:.1f} s")
+    prove(f"no change, set recommended with its policies: {run.seconds:.1f} s")
     assert run.seconds < MOST_SECONDS

@@ -29,17 +29,6 @@ RATIO, FEWER = 0.90, 1.5
 TOLERANCE = 0.15
 
 
-@pytest.fixture
-def prove(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Print a sentence that stays visible in the test's output: what was measured."""
-
-    def say(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="", flush=True)
-
-    return say
-
-
 @pytest.fixture(scope="module")
 def week() -> list[traffic.Request]:
     return traffic.week()

@@ -4,7 +4,8 @@
 
 """One week of traffic of a made-up magazine, the same for the same seed: requests as a CDN sees them, in order of time.
 
-What is assumed, and why. Nothing here is measured on a site; the shares are round, and meant to be argued with.
+What is assumed, and why. Nothing here is measured on a site: it is a small magazine with a few much-read posts and campaigns that lead to
+them, and the shares are round, and meant to be argued with. How much the figures depend on them is printed beside the result.
 
 ========== =============================================================================================================
 who        what they do

@@ -74,17 +74,6 @@ def provision(site: Site, behavior_set: str) -> None:
     assert run.code == 0, run.tail(60)
 
 
-@pytest.fixture
-def prove(capsys: pytest.CaptureFixture[str]):
-    """Print a sentence that stays visible in the test's output: what was done, and what that proves."""
-
-    def say(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="", flush=True)
-
-    return say
-
-
 def travel(journey: Journey, world: World) -> None:
     """Make a journey; again when Chromium gave up for what has nothing to do with the site."""
     for _attempt in range(4):

@@ -34,14 +34,3 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     site.make("rehearsal-down")
     yield site
     site.make("rehearsal-down")
-
-
-@pytest.fixture
-def prove(capsys: pytest.CaptureFixture[str]):
-    """Print a sentence that stays visible in the test's output: what was measured, and what that proves."""
-
-    def say(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="", flush=True)
-
-    return say
