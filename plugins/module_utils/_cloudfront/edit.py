@@ -14,7 +14,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from .. import _aws, _plan
 from . import api, current, desired, lint, plan, waiters
 from .model import Normal, Refusal, Wire, items, option_path
-from .named import while_current
+from .named import findings, while_current
 from .plan import Difference, Plan
 
 #: The rule about settings that botocore drops, which the lint, given what botocore returns, cannot see.
@@ -134,18 +134,7 @@ class Distributed(_aws.Planned):
         """Refuse what the lint finds, all in one message; what is ignored, or was there before, becomes a warning."""
         context = self.context(made.after)
         before = lint.distribution(made.before, context) if made.before is not None else []
-        known = {(finding.rule, str(finding.value)) for finding in before}
-        refused = []
-        for finding in lint.distribution(made.after, context):
-            text = finding.message(option_path(finding.path))
-            if finding.rule in self.params["lint_ignore"]:
-                self.module.warn(text)
-            elif (finding.rule, str(finding.value)) in known:
-                self.module.warn(f"{text} It was so before and is left as it is.")
-            else:
-                refused.append(text)
-        if refused:
-            raise _plan.Refused("\n".join(refused))
+        findings(self.module, lint.distribution(made.after, context), self.params["lint_ignore"], option_path, before)
 
     # Writing
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
@@ -95,13 +95,22 @@ def while_current(what: str, send: Callable[[], Any], again: Callable[[], bool])
     )
 
 
-def findings(module: AnsibleAWSModule, found: list[Any], ignored: list[str] | None, path: Callable[[Any], str]) -> None:
-    """Refuse what the lint found, all in one message; the rules that are ignored become warnings."""
+def findings(
+    module: AnsibleAWSModule,
+    found: list[Any],
+    ignored: list[str] | None,
+    path: Callable[[Any], str],
+    before: Iterable[Any] = (),
+) -> None:
+    """Refuse what the lint found, all in one message; what is ignored, or was found ``before`` as well, becomes a warning."""
+    known = {(finding.rule, str(finding.value)) for finding in before}
     refused = []
     for finding in found:
         text = finding.message(path(finding.path))
         if finding.rule in (ignored or ()):
             module.warn(text)
+        elif (finding.rule, str(finding.value)) in known:
+            module.warn(f"{text} It was so before and is left as it is.")
         else:
             refused.append(text)
     if refused:
