@@ -20,17 +20,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import table1
 from edge import edge as component
-
-from wordpress_ha_rehearsal.reconciler.engine import Engine
-from wordpress_ha_rehearsal.reconciler.operations import Operations
-from wordpress_ha_rehearsal.reconciler.planner import Network
 
 from . import traffic_nodes as nodes
 from .traffic import AGENTS, Request
@@ -57,27 +53,8 @@ class BenchEdge(component.Edge):
     """The edge of the component tests with names, addresses and a clock of its own."""
 
     def __init__(self, state: Path, image: str, engine: Mapping[str, Any], speed: float) -> None:
-        super().__init__(state, image, engine)
+        super().__init__(state, image, engine, identity="edgebench", cidr=CIDR, gateway=GATEWAY, time_scale=1 / speed)
         self.speed = speed
-        self.config = replace(self.config, identity="edgebench", edge_time_scale=1 / speed)
-        self.engine = Engine(self.config)
-        self.operations = Operations(self.config, self.engine)
-        self.desired = {"vpcs": [{"id": "vpc-edge", "cidr": CIDR}]}
-        self.network = Network(f"{self.config.prefix}-vpc-edge", CIDR)
-
-    def start(self) -> None:
-        """Create network and container, with a resolver that knows the stub origin."""
-        from wordpress_ha_rehearsal.reconciler import pki
-        from wordpress_ha_rehearsal.reconciler.planes import cloudfront
-
-        self.stop()
-        pki.authority(self.config.state_dir / "ca")
-        self.engine.create_network(self.network)
-        topology = self.topology([{"id": "E0", "domain_name": "e0.cloudfront.net", "config": {}}])
-        self.container = next(one for one in topology.containers if one.kind == cloudfront.KIND)
-        self.operations.run(self.container, self.desired, topology)
-        names = ["--no-resolv", "--no-hosts", "--user=root", "--listen-address=127.0.0.1", f"--address=/test/{GATEWAY}"]
-        self.engine.execute(self.container.name, "dnsmasq", *names)
 
     def serve(self, behavior_set: str, port: int) -> None:
         """Work by a behavior set, before a stub origin on a port of this machine; the cache is empty."""
@@ -108,7 +85,7 @@ class BenchEdge(component.Edge):
         }
         self.desired |= {"distributions": [one], "cloudfront": catalog}
         views = model.distributions(self.desired)
-        made = bundle.bundle(views, self.views, "127.0.0.1", self.config.ports, 1 / self.speed)
+        made = bundle.bundle(views, self.views, "127.0.0.1", self.config.ports, self.config.edge_time_scale)
         self.operations.apply_edge(self.container, made)
         self.views = views
 

@@ -48,12 +48,22 @@ class Answer:
 
 
 class Edge:
-    """A running edge; ``state`` is its state directory."""
+    """A running edge; ``state`` is its state directory, ``gateway`` this machine's address in its network."""
 
-    def __init__(self, state: Path, image: str, engine: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        image: str,
+        engine: Mapping[str, Any],
+        *,
+        identity: str = "edgetest",
+        cidr: str = CIDR,
+        gateway: str = GATEWAY,
+        time_scale: float = TIME_SCALE,
+    ) -> None:
         self.config = Config(
             state_dir=state,
-            identity="edgetest",
+            identity=identity,
             endpoint="",
             node_image="",
             services_image=image,
@@ -61,13 +71,14 @@ class Edge:
             engine_global_flags=engine["global_flags"],
             engine_run_flags=engine["run_flags"],
             ports={443: 8443, 80: 8080},
-            edge_time_scale=TIME_SCALE,
+            edge_time_scale=time_scale,
         )
         self.engine = Engine(self.config)
         self.operations = Operations(self.config, self.engine)
-        self.desired: dict[str, Any] = {"vpcs": [{"id": "vpc-edge", "cidr": CIDR}]}
+        self.desired: dict[str, Any] = {"vpcs": [{"id": "vpc-edge", "cidr": cidr}]}
         self.views: list[model.Distribution] = []
-        self.network = Network(f"{self.config.prefix}-vpc-edge", CIDR)
+        self.network = Network(f"{self.config.prefix}-vpc-edge", cidr)
+        self.gateway = gateway
 
     def start(self) -> None:
         """Create network and container, with a resolver that knows ``*.test``."""
@@ -84,9 +95,9 @@ class Edge:
             "--no-hosts",
             "--user=root",
             "--listen-address=127.0.0.1",
-            f"--address=/test/{GATEWAY}",
+            f"--address=/test/{self.gateway}",
         ]
-        dnsmasq.append(f"--address=/amazonaws.com/{GATEWAY}")
+        dnsmasq.append(f"--address=/amazonaws.com/{self.gateway}")
         self.engine.execute(self.container.name, "dnsmasq", *dnsmasq)
 
     def topology(self, distributions: list[dict[str, Any]]) -> Topology:
@@ -103,7 +114,7 @@ class Edge:
         """Make distributions live, as the reconciler does."""
         self.desired |= {"distributions": distributions, "cloudfront": catalog}
         views = model.distributions(self.desired)
-        made = bundle.bundle(views, self.views, "127.0.0.1", self.config.ports, TIME_SCALE)
+        made = bundle.bundle(views, self.views, "127.0.0.1", self.config.ports, self.config.edge_time_scale)
         self.operations.apply_edge(self.container, made)
         self.views = views
         return made
