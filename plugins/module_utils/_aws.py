@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 try:
@@ -17,15 +17,14 @@ except ImportError:  # AnsibleAWSModule reports the missing library
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
-from . import _plan
+from . import _guard, _plan, _retries
 
 STACK_TAG = "wordpress_ha:stack"
 ROLE_TAG = "wordpress_ha:role"
 
-#: Codes that mean "not so fast" or "not settled yet", beyond those amazon.aws already retries.
-RETRIED_CODES = ["ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"]
+#: How often in a row a plan is made that gets no smaller, because nobody knows whether a write took effect; seconds AWS gets to show it.
+REPLANS, SHOWN_AFTER = 5, 3.0
 
 
 class Planned:
@@ -85,18 +84,42 @@ class Planned:
         """
         return tree
 
+    def judged(self, changes: list[_plan.Change]) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+        """Return the requests of a plan that the security rules judge before the first write, as (service, operation, parameters).
+
+        Every request is judged when it is sent; what depends on a user's words belongs here too, so that check mode says it.
+        """
+        return ()
+
     def facts(self, tree: _plan.Tree) -> dict[str, Any]:
         """Return the module's result for a tree; identifiers not yet known read ``_plan.UNKNOWN``."""
         raise NotImplementedError
 
     def client(self, service: str, region: str | None = None, retried: Sequence[str] = ()) -> Any:
-        """Return a boto3 client whose calls retry on throttling, and on further ``retried`` codes, with ``aws_retry=True``."""
-        codes = [*RETRIED_CODES, *retried]
-        return self.module.client(
-            service,
-            retry_decorator=AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=codes),
-            **({"region": region} if region else {}),
-        )
+        """Return a boto3 client that makes failed calls again (``_retries``), with ``aws_retry=True`` on ``retried`` codes too."""
+        return connect(self.module, service, region, retried)
+
+
+def connect(module: AnsibleAWSModule, service: str, region: str | None = None, retried: Sequence[str] = ()) -> Any:
+    """Return a boto3 client that makes failed calls again and sends nothing that the security rules refuse."""
+    client = module.client(
+        service, retry_decorator=_retries.decorator(retried), **({"region": region} if region else {})
+    )
+    _retries.install(client)
+    client.meta.events.register("provide-client-params", _refuse_request, unique_id="wordpress_ha-guard")
+    return client
+
+
+def refuse_harmful(service: str, operation: str, params: Mapping[str, Any]) -> None:
+    """Raise ``Refused`` with everything that the security rules (``_guard``) find wrong with a request."""
+    found = _guard.findings(service, operation, params)
+    if found:
+        raise _plan.Refused(" ".join(f"{finding}." for finding in found))
+
+
+def _refuse_request(params: Mapping[str, Any], model: Any, **_context: Any) -> None:
+    """Judge a request of a client before it is sent; botocore calls this for each."""
+    refuse_harmful(model.service_model.service_name, model.name, params)
 
 
 def run(planned: Planned) -> None:
@@ -105,20 +128,12 @@ def run(planned: Planned) -> None:
     ``state`` of the module decides: ``present``, ``absent`` (everything the read found is deleted) or ``gathered`` (only facts).
     """
     module = planned.module
-    state = module.params.get("state", "present")
     try:
         if not module.check_mode and not _plan.is_known(module.params):
             raise _plan.Refused(
                 f"A parameter reads {_plan.UNKNOWN!r}: that stands for an identifier in check mode only."
             )
-        current = planned.read()
-        changes = planned.arranged(planned.changes(current))
-        if module.check_mode:
-            tree = _plan.applied(current, changes)
-        else:
-            tree, changes = planned.apply(current, changes)
-            if state == "present":
-                tree = planned.settle(tree)
+        tree, changes = _carried_out(planned)
     except _plan.Refused as error:
         module.fail_json(msg=str(error))
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
@@ -129,6 +144,36 @@ def run(planned: Planned) -> None:
         actions=[change.summary(planned.secret_fields) for change in changes],
         **planned.facts(tree),
     )
+
+
+def _carried_out(planned: Planned) -> tuple[_plan.Tree, list[_plan.Change]]:
+    """Make true what is wanted; return the tree that results and what was changed, in check mode what would be.
+
+    Where a write may have taken effect or not, the account is read and planned anew, as the next run does after a kill: a few
+    times at most while the plan gets no smaller. What is reported is then the first plan, which was what this run had to do.
+    """
+    first: list[_plan.Change] | None = None
+    smallest, tries = 0, 0
+    while True:
+        current = planned.read()
+        changes = planned.arranged(planned.changes(current))
+        for request in planned.judged(changes):
+            refuse_harmful(*request)
+        if planned.module.check_mode:
+            return _plan.applied(current, changes), changes
+        size = sum(1 + len(change.after) for change in changes)
+        tries = tries + 1 if first is not None and size >= smallest else 1
+        smallest = size
+        try:
+            tree, made = planned.apply(current, changes)
+            if planned.params.get("state", "present") == "present":
+                tree = planned.settle(tree)
+            return tree, made if first is None else first
+        except _retries.Unanswered as lost:
+            if tries >= REPLANS:
+                raise lost.error from lost
+        first = changes if first is None else first
+        time.sleep(SHOWN_AFTER)
 
 
 def main(module: AnsibleAWSModule, family: Callable[[AnsibleAWSModule], Planned]) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
-from ._aws import RETRIED_CODES, STACK_TAG, merged_tags, tags_to_list
+from ._aws import STACK_TAG, merged_tags, tags_to_list
 from ._plan import Change, Refused
 
 
@@ -30,7 +29,6 @@ def refuse_foreign(what: str, tags: Mapping[str, str], wanted: Mapping[str, str]
     raise Refused(f"{what} {whose}, not to {stack!r}: it is left alone. Choose another name, or remove it yourself.")
 
 
-@AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=RETRIED_CODES)
 def listed(
     client: Any, operation: str, key: str, missing: Sequence[str] = (), **arguments: Any
 ) -> list[dict[str, Any]]:

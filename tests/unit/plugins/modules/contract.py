@@ -20,18 +20,19 @@ import copy
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import botocore.endpoint
 import botocore.handlers
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.amazon.aws.plugins.module_utils import modules
+from ansible_collections.amazon.aws.plugins.module_utils import cloud, modules
 from moto import mock_aws
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _plan
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _plan, _retries
 from wordpress_ha_rehearsal.emulator.testing import Emulator
 
 READING = ("Describe", "Get", "List", "Head", "Search", "BatchGet", "Lookup")
@@ -162,6 +163,8 @@ def run(module: ModuleType, params: Params, check: bool = False, kill_before: in
             contextlib.suppress(SystemExit),
             mock.patch.object(modules, "boto3_conn", _connect),
             mock.patch.object(_aws, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep)),
+            mock.patch.object(_retries, "time", SimpleNamespace(sleep=clock.sleep)),
+            mock.patch.object(cloud, "time", SimpleNamespace(sleep=clock.sleep)),
         ):
             module.main()
     finally:
@@ -267,6 +270,74 @@ def survive_kills(module: ModuleType, params: Params, prepare: Callable[[], Para
         kills += _die_and_resume(module, removal)
         assert succeed(module, removal).result["changed"] is False
     return kills
+
+
+@contextlib.contextmanager
+def _answers_lost() -> Iterator[list[str]]:
+    """Let each writing call, made for the first time, take effect and be answered by an error; yields which they were."""
+    lost: list[str] = []
+    seen: set[bytes] = set()
+    original = botocore.endpoint.Endpoint._get_response
+
+    def answered(self: Any, request: Any, operation: Any, context: Any) -> Any:
+        success, exception = original(self, request, operation, context)
+        call = f"{operation.service_model.service_name}:{operation.name}"
+        body = request.body if isinstance(request.body, bytes) else str(request.body).encode()
+        known = b" ".join([call.encode(), request.url.encode(), body])
+        if operation.name.startswith(READING) or known in seen:
+            return success, exception
+        seen.add(known)
+        lost.append(call)
+        parsed = {"Error": {"Code": "InternalFailure", "Message": "lost"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+        return (success[0] if success else SimpleNamespace(status_code=500), parsed), None
+
+    with mock.patch.object(botocore.endpoint.Endpoint, "_get_response", answered):
+        yield lost
+
+
+def survive_lost_answers(module: ModuleType, params: Params, prepare: Callable[[], Params] | None = None) -> list[str]:
+    """Lose the answer of every writing call, of a first run and of the removal.
+
+    The run must end as an undisturbed one does (compared by shape), say that it changed the same, and another run must find
+    nothing to do: what it made is not made twice. Returns the calls whose answers were lost.
+    """
+    present: Params = {}
+    absent: Params = {"state": "absent"}
+    return [*_lose(module, params, prepare, (present,)), *_lose(module, params, prepare, (present, absent))]
+
+
+def _lose(
+    module: ModuleType, params: Params, prepare: Callable[[], Params] | None, steps: Sequence[Params]
+) -> list[str]:
+    """Take the steps in an account, and again in another, where every answer of the last step is lost."""
+
+    def reach() -> Params:
+        """Take all steps but the last in the current account; return the parameters of the last."""
+        arguments = {**params, **(prepare() if prepare else {})}
+        for step in steps[:-1]:
+            succeed(module, {**arguments, **step})
+        return {**arguments, **steps[-1]}
+
+    with account():
+        whole = succeed(module, reach())
+    with account():
+        arguments = reach()
+        with _answers_lost() as lost:
+            outcome = run(module, arguments)
+        where = f"the answers of {', '.join(lost)} were lost"
+        assert set(whole.writing) <= set(lost), f"{where}, and some calls were never made"
+        assert not outcome.failed, f"{where}: {outcome.result.get('msg')}"
+        assert _steps(outcome) == _steps(whole), f"{where}, and other changes were reported"
+        assert shape(outcome.facts) == shape(whole.facts), f"{where}, and other facts were returned"
+        again = succeed(module, arguments)
+        assert again.result["changed"] is False, (where, again.result["actions"])
+        assert shape(again.facts) == shape(whole.facts), f"{where}, and other facts were found"
+    return lost
+
+
+def _steps(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return the reported actions without identifiers that differ from account to account."""
+    return [(one["action"], one["resource"].split("/", 1)[0]) for one in outcome.result["actions"]]
 
 
 def _die_and_resume(module: ModuleType, params: Params, at_most: int = 200) -> int:
