@@ -213,3 +213,9 @@ def tier(external: Emulator) -> WebTier:
     made = WebTier(external)
     made.ready()
     return made
+
+
+@pytest.fixture
+def instant_tier(instant: Emulator) -> WebTier:
+    """A web tier on an emulator in which everything is ready at once."""
+    return WebTier(instant)

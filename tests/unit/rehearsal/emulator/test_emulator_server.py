@@ -63,9 +63,9 @@ def test_the_region_comes_from_credential_or_host():
     ("service", "call", "arguments"),
     [
         ("ec2", "describe_fast_launch_images", {}),
-        ("elasticache", "describe_serverless_caches", {}),
+        ("elasticache", "describe_global_replication_groups", {}),
         ("ssm", "describe_instance_information", {}),
-        ("efs", "describe_replication_configurations", {}),
+        ("efs", "describe_account_preferences", {}),
         ("cloudwatch", "put_composite_alarm", {"AlarmName": "a", "AlarmRule": "x"}),
         ("cloudfront", "list_streaming_distributions", {}),
         ("lightsail", "get_instances", {}),

@@ -77,6 +77,13 @@ def test_tags_user_data_and_role_only_where_they_exist() -> None:
     assert get("/latest/meta-data/iam/info", iam_instance_profile=None).status == 404
 
 
+@pytest.mark.parametrize("state", ["InService", "Terminated", "Warmed:Stopped"])
+def test_a_member_of_a_group_learns_where_it_is_going(state) -> None:
+    path = "/latest/meta-data/autoscaling/target-lifecycle-state"
+    assert get(path, target_lifecycle_state=state) == imds.Answer(200, state)
+    assert get(path).status == get(path, target_lifecycle_state=None).status == 404
+
+
 def test_identity_document_and_credentials() -> None:
     document = json.loads(get("/latest/dynamic/instance-identity/document").body)
     assert (document["instanceId"], document["region"], document["accountId"]) == (

@@ -32,8 +32,20 @@ class CallLog:
         self._lock = threading.Lock()
         self._file = open(path, "a", encoding="utf-8", buffering=1) if path else None  # noqa: SIM115
 
-    def add(self, operation: Operation, status: str, user_agent: str, seconds: float, error: str | None) -> None:
-        """Write one line; ``status`` is the HTTP status line, ``seconds`` the time the answer took."""
+    def add(
+        self,
+        operation: Operation,
+        status: str,
+        user_agent: str,
+        seconds: float,
+        error: str | None,
+        *,
+        fault: str | None = None,
+    ) -> None:
+        """Write one line; ``status`` is the HTTP status line, ``seconds`` the time the answer took.
+
+        ``fault`` is what was made to go wrong: ``broken after`` says that the call took effect although it failed.
+        """
         if self._file is None:
             return
         record: dict[str, Any] = {
@@ -47,6 +59,8 @@ class CallLog:
         }
         if error:
             record["error"] = error
+        if fault:
+            record["fault"] = fault
         with self._lock:
             self._file.write(json.dumps(record) + "\n")
 

@@ -213,6 +213,31 @@ CACHE_PARAMETERS = {
     "zset-max-listpack-entries": Parameter("128"),
     "zset-max-listpack-value": Parameter("64"),
 }
+#: Memcached: full version to parameter family; the last one is the default.
+MEMCACHED_VERSIONS = {
+    "1.6.6": "memcached1.6",
+    "1.6.12": "memcached1.6",
+    "1.6.17": "memcached1.6",
+    "1.6.22": "memcached1.6",
+}
+MEMCACHED_PARAMETERS = {
+    "backlog_queue_limit": Parameter("1024", True),
+    "binding_protocol": Parameter("auto", True),
+    "cas_disabled": Parameter("0", True),
+    "chunk_size": Parameter("48", True),
+    "chunk_size_growth_factor": Parameter("1.25", True),
+    "disable_flush_all": Parameter("0", True),
+    "error_on_memory_exhausted": Parameter("0", True),
+    "hash_algorithm": Parameter("murmur3", True),
+    "idle_timeout": Parameter("0", True),
+    "lru_crawler": Parameter("1", True),
+    "lru_maintainer": Parameter("1", True),
+    "max_item_size": Parameter("1048576", True),
+    "max_simultaneous_connections": Parameter("65000", True),
+    "memcached_connections_overhead": Parameter("100", True),
+    "slab_automove": Parameter("1", True),
+    "slab_reassign": Parameter("1", True),
+}
 CACHE_FAMILIES = tuple(
-    sorted({family for versions in CACHE_VERSIONS.values() for _unused, family in versions.values()})
+    sorted({family for versions in CACHE_VERSIONS.values() for _unused, family in versions.values()} | {"memcached1.6"})
 )

@@ -19,6 +19,10 @@ class Clock:
         """Return the time in seconds since an arbitrary start."""
         return time.monotonic() + self._ahead
 
+    def wall(self) -> float:
+        """Return the time of day in seconds since 1970, which jumps likewise."""
+        return time.time() + self._ahead
+
     def advance(self, seconds: float) -> None:
         """Jump forward, so that whatever was due in this time is due now."""
         self._ahead += seconds

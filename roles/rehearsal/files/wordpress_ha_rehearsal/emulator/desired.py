@@ -12,6 +12,7 @@ from typing import Any
 
 from . import desired_edge
 from .desired_edge import certificate
+from .extensions import database_proxies
 
 Backends = Callable[[str], Any]
 
@@ -19,11 +20,16 @@ Backends = Callable[[str], Any]
 def describe(backends: Backends, region: str, account: str) -> dict[str, Any]:
     """Return the answer to GET /_data_plane/desired."""
     ec2 = backends("ec2")
+    lifecycles = _target_lifecycle_states(backends("autoscaling"))
     return {
         "region": region,
         "account": account,
         "vpcs": [{"id": vpc.id, "cidr": vpc.cidr_block} for vpc in ec2.vpcs.values() if not vpc.is_default],
-        "instances": [_instance(backends, one) for one in ec2.all_instances() if one.state != "terminated"],
+        "instances": [
+            {**_instance(backends, one), "target_lifecycle_state": lifecycles.get(one.id)}
+            for one in ec2.all_instances()
+            if one.state != "terminated"
+        ],
         "images": [_image(image) for image in ec2.amis.values()],
         "load_balancers": [_balancer(backends, one) for one in backends("elbv2").load_balancers.values()],
         "target_groups": [_target_group(group) for group in backends("elbv2").target_groups.values()],
@@ -62,6 +68,20 @@ def _instance(backends: Backends, instance: Any) -> dict[str, Any]:
         "iam_role": _role_of(profile),
         "public_key": key.public_key if key else None,
     }
+
+
+def _target_lifecycle_states(backend: Any) -> dict[str, str]:
+    """Return the state that each member of a group is on its way to, or in, as instance metadata says it."""
+    found: dict[str, str] = {}
+    for group in backend.autoscaling_groups.values():
+        for state in group.instance_states:
+            now = str(state.lifecycle_state)
+            found[state.instance.id] = (
+                "Terminated" if now.startswith("Terminat") else now.replace("Pending", "InService")
+            )
+        for state in group.warmed:
+            found[state.instance.id] = f"Warmed:{group.warm_pool.pool_state if group.warm_pool else 'Terminated'}"
+    return found
 
 
 def _role_of(profile_arn: str | None) -> str | None:
@@ -151,6 +171,7 @@ def _cluster(backends: Backends, cluster: Any) -> dict[str, Any]:
         "status": cluster._status,
         "endpoint": cluster.endpoint,
         "reader_endpoint": cluster.reader_endpoint,
+        "proxy_endpoints": database_proxies.endpoints(backends("rds"), cluster.db_cluster_identifier),
         "port": int(cluster.port),
         "master_username": cluster.master_username,
         "master_password": _master_password(backends("secretsmanager"), cluster),

@@ -29,6 +29,8 @@ def observe(backends: Backends, report: dict[str, Any]) -> None:
         report_cluster(backends("rds"), cluster_id, state)
     for group_id, state in report.get("replication_groups", {}).items():
         report_replication_group(backends("elasticache"), group_id, state)
+    for name in report.get("caches", []):
+        unsettled_caches(backends("elasticache"))[name].status = "available" if ":usergroup:" not in name else "active"
     for target in report.get("targets", []):
         group = backends("elbv2").target_groups.get(target["target_group_arn"])
         if group is not None:
@@ -68,6 +70,12 @@ def report_replication_group(backend: Any, group_id: str, state: str) -> None:
         group.status = "available"
 
 
+def unsettled_caches(backend: Any) -> dict[str, Any]:
+    """Return by ARN what of ElastiCache no data plane serves, and what is therefore settled by the looks at it alone."""
+    kinds = (backend.user_groups, backend.serverless_caches, backend.memcached_clusters)
+    return {one.arn: one for kind in kinds for one in kind.values() if one.status in ("creating", "modifying")}
+
+
 def everything_ready(backends: Backends) -> dict[str, Any]:
     """Return the report of a data plane that has done everything already."""
     ec2 = backends("ec2")
@@ -76,6 +84,7 @@ def everything_ready(backends: Backends) -> dict[str, Any]:
         "images": {image.id: "available" for image in ec2.amis.values() if image.state == "pending"},
         "db_clusters": dict.fromkeys(backends("rds").clusters, "available"),
         "replication_groups": dict.fromkeys(backends("elasticache").replication_groups, "available"),
+        "caches": list(unsettled_caches(backends("elasticache"))),
         "targets": [
             {"target_group_arn": group.arn, "id": target_id, "state": "healthy"}
             for group in backends("elbv2").target_groups.values()

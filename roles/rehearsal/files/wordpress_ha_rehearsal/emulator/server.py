@@ -25,11 +25,14 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from . import errors
 from .call_log import CallLog, error_code
+from .faults import AFTER, Faults
 from .operations import Operation, operation_of
 
 LOG = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]
 
+#: What the data plane, and tests, report or ask for.
+_POSTED = ("/_data_plane/observed", "/_data_plane/clock", "/_data_plane/faults")
 #: An idle connection is closed after this many seconds.
 IDLE_SECONDS = 60
 
@@ -109,11 +112,12 @@ class DataPlane(Protocol):
 
 
 class Application:
-    """WSGI application: the data plane's two addresses, moto's own, and every AWS call."""
+    """WSGI application: the data plane's addresses, moto's own, and every AWS call."""
 
     def __init__(self, world: DataPlane, call_log: CallLog) -> None:
         self.world = world
         self.call_log = call_log
+        self.faults = Faults()
         self.lock = threading.RLock()
         self.moto = DomainDispatcherApplication(_backend_app)
 
@@ -131,6 +135,7 @@ class Application:
                 status, headers, body = self._call_moto(environ)
                 if path.startswith("/moto-api/reset"):
                     self.world.reset()
+                    self.faults.configure({})
             else:
                 status, headers, body = self._aws(environ)
         start_response(status, headers)
@@ -141,21 +146,30 @@ class Application:
         request_body = environ["wsgi.input"].getvalue()
         operation = operation_of(environ, request_body)
         content_type = environ.get("CONTENT_TYPE", "")
-        try:
-            answer = self._call_moto(environ)
-            if _is_unknown(operation, answer):
-                answer = errors.not_implemented(operation, content_type)
-            elif operation.write and answer[0] < "400":
-                self.world.after_call(operation)
-        except NotImplementedError:
-            answer = errors.not_implemented(operation, content_type)
-        except Exception as exception:  # pylint: disable=broad-except  # it must reach the client
-            LOG.exception("%s failed", operation.name)
-            answer = errors.crashed(operation, exception, content_type)
+        fault = self.faults.draw(operation)
+        if fault in (None, AFTER):
+            answer = self._answered(environ, operation, content_type)
+        if fault:
+            answer = self.faults.answer(fault, operation, content_type)
         if answer[0].startswith("501"):
             LOG.warning("%s: %s", operation.name, error_code(*answer))
         agent = environ.get("HTTP_USER_AGENT", "")
-        self.call_log.add(operation, answer[0], agent, time.monotonic() - started, error_code(*answer))
+        self.call_log.add(operation, answer[0], agent, time.monotonic() - started, error_code(*answer), fault=fault)
+        return answer
+
+    def _answered(self, environ: dict[str, Any], operation: Operation, content_type: str) -> errors.Answer:
+        """Carry out a call, and let the controllers see what it changed."""
+        try:
+            answer = self._call_moto(environ)
+            if _is_unknown(operation, answer):
+                return errors.not_implemented(operation, content_type)
+            if operation.write and answer[0] < "400":
+                self.world.after_call(operation)
+        except NotImplementedError:
+            return errors.not_implemented(operation, content_type)
+        except Exception as exception:  # pylint: disable=broad-except  # it must reach the client
+            LOG.exception("%s failed", operation.name)
+            return errors.crashed(operation, exception, content_type)
         return answer
 
     def _call_moto(self, environ: dict[str, Any]) -> errors.Answer:
@@ -172,10 +186,14 @@ class Application:
         request = (environ["REQUEST_METHOD"], path.rstrip("/"))
         if request == ("GET", "/_data_plane/desired"):
             return "200 OK", headers, json.dumps(self.world.desired()).encode()
-        if request in (("POST", "/_data_plane/observed"), ("POST", "/_data_plane/clock")):
+        if request == ("GET", "/_data_plane/faults"):
+            return "200 OK", headers, json.dumps(self.faults.state()).encode()
+        if request[0] == "POST" and request[1] in _POSTED:
             try:
                 posted = json.loads(environ["wsgi.input"].getvalue() or b"{}")
-                if request[1] == "/_data_plane/clock":
+                if request[1] == "/_data_plane/faults":
+                    self.faults.configure(posted)
+                elif request[1] == "/_data_plane/clock":
                     self.world.advance(float(posted["advance"]))
                 else:
                     self.world.observed(posted)

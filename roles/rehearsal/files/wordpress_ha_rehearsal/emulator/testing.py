@@ -97,6 +97,14 @@ class Emulator:
         """Let grace periods, warm-ups and draining delays pass without waiting."""
         self._request("POST", "/_data_plane/clock", json.dumps({"advance": seconds}).encode())
 
+    def faults(self, **wanted: Any) -> None:
+        """Let calls fail from now on: ``faults(throttle=0.1, error=0.02, seed=1)``; without arguments none does any more."""
+        self._request("POST", "/_data_plane/faults", json.dumps(wanted).encode())
+
+    def fault_counts(self) -> dict[str, int]:
+        """Return how many calls met which fault since ``faults``."""
+        return dict(json.loads(self._request("GET", "/_data_plane/faults"))["counts"])
+
     def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(self.endpoint_url + path, data=body, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:

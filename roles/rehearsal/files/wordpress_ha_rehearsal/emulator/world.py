@@ -33,7 +33,9 @@ class World:
         self.region = region
         self.instant = instant
         self.clock = clock or Clock()
-        self.fleet = FleetController(self.backend, self.clock)
+        self.fleet = FleetController(
+            self.backend, self.clock, schedules=not instant
+        )  # in which hours pass with each call
 
     def backend(self, service: str) -> Any:
         """Return moto's backend of a service in the region; moto makes a new one after each reset."""
@@ -82,6 +84,7 @@ class World:
             [(state.instance.id, state.lifecycle_state) for group in groups for state in group.instance_states],
             [(refresh.id, refresh.status) for group in groups for refresh in group.refreshes],
             [(group.surge, len(group.lost)) for group in groups],
+            [(state.instance.id, state.lifecycle_state) for group in groups for state in group.warmed],
             [(list(group.targets), list(group.draining)) for group in self.backend("elbv2").target_groups.values()],
         )
 

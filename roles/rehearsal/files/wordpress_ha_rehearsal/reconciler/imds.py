@@ -111,6 +111,8 @@ def tree(instance: Node, region: str, account: str, now: datetime.datetime) -> d
         "reservation-id": "r-" + instance["id"][2:],
         "services": {"domain": "amazonaws.com", "partition": "aws"},
     }
+    if instance.get("target_lifecycle_state"):
+        meta["autoscaling"] = {"target-lifecycle-state": instance["target_lifecycle_state"]}
     if instance.get("public_key"):
         meta["public-keys"] = {"0": {"openssh-key": instance["public_key"].strip() + "\n"}}
     if (instance.get("metadata") or {}).get("instance_tags"):

@@ -19,20 +19,27 @@ from moto.core.exceptions import ServiceException
 from ..clock import Clock
 from ..targets import drain_target, drop_target, target_state
 from .activities import record
-from .refresh import RefreshController, active_refresh, template_of
+from .hooks import released
+from .pool import WarmPoolController
+from .refresh import RefreshController, active_refresh, launched_from, template_of
+from .schedules import ScheduleController
 
 
 class FleetController:
     """All groups of one region; ``backends`` gives moto's backends by service name."""
 
-    def __init__(self, backends: Any, clock: Clock) -> None:
+    def __init__(self, backends: Any, clock: Clock, schedules: bool = True) -> None:
         self.backends = backends
         self.clock = clock
         self.refreshes = RefreshController(self)
+        self.pools = WarmPoolController(self)
+        self.schedules = ScheduleController(self) if schedules else None
 
     def step(self) -> None:
         """Bring every group, and every target that drains, one step further."""
         self._drain()
+        if self.schedules:
+            self.schedules.step()
         for group in list(self.backends("autoscaling").autoscaling_groups.values()):
             self._condemn(group)
             self._settle(group)
@@ -40,6 +47,7 @@ class FleetController:
             self._bury(group)
             self.refreshes.step(group)
             self._scale(group)
+            self.pools.step(group)
         self._drain()  # so that the delays of this step's deregistrations begin now
 
     # Targets
@@ -151,7 +159,9 @@ class FleetController:
     def _bury(self, group: Any) -> None:
         self._drain()
         for state in list(group.instance_states):
-            if _terminating(state) and not any(state.instance.id in tg.draining for tg in self._target_groups(group)):
+            if not _terminating(state) or any(state.instance.id in tg.draining for tg in self._target_groups(group)):
+                continue
+            if released(self.backends("autoscaling"), group, state, self.clock.now()):
                 state.instance.terminate()
                 self._lose(group, state, "it was terminated")
 
@@ -165,9 +175,10 @@ class FleetController:
         if missing > 0 and not suspended(group, "Launch"):
             for _unused in range(missing):
                 try:
-                    self._launch(group)
+                    if not self.pools.use(group):
+                        group.instance_states.append(self.launch(group, "Pending"))
                 except ServiceException as error:
-                    self._cannot_launch(group, str(error))
+                    self.cannot_launch(group, str(error))
                     break
         elif missing < 0 and not suspended(group, "Terminate"):
             for _unused in range(-missing):
@@ -176,41 +187,64 @@ class FleetController:
                     break
                 self.retire(group, victim, "the desired capacity is lower")
 
-    def _launch(self, group: Any) -> None:
+    def launch(self, group: Any, lifecycle_state: str) -> Any:
+        """Launch an instance for a group and return it as a member in this state, which is not yet among the group's."""
         refresh = active_refresh(group)
         if group.ec2_launch_template is None:
             raise NotImplementedError("groups without a launch template")
-        template = refresh.target if refresh else template_of(group, group.launch_template)
+        template = refresh.target if refresh else template_of(group, launched_from(group))
         subnet_id = self._subnet(group)
         tags = {**group.get_propagated_tags(), ASG_NAME_TAG: group.name}
         spec = {"LaunchTemplateId": template["LaunchTemplateId"], "Version": template["Version"]}
+        kind = self._kind(group)
         reservation = self.backends("ec2").run_instances(
             "",
             1,
             None,
             [],
             launch_template=spec,
-            is_instance_type_default=True,
             subnet_id=subnet_id,
             tags={"instance": tags},
             region_name=group.region,
             associate_public_ip=None,
+            **kind,
         )
         instance = reservation.instances[0]
         instance.autoscaling_group = group
-        state = InstanceState(instance, "Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in)
+        state = InstanceState(
+            instance, lifecycle_state, protected_from_scale_in=group.new_instances_protected_from_scale_in
+        )
         state.template = template  # type: ignore[attr-defined]
         state.launched_at = state.in_service_at = self.clock.now()  # type: ignore[attr-defined]
         state.generation = refresh.generation if refresh else None  # type: ignore[attr-defined]
-        group.instance_states.append(state)
         record(
             group,
             f"Launching a new EC2 instance: {instance.id}",
             f"In subnet {subnet_id}, version {template['Version']}.",
         )
+        return state
 
     @staticmethod
-    def _cannot_launch(group: Any, trouble: str) -> None:
+    def _kind(group: Any) -> dict[str, Any]:
+        """Return what of an instance a mixed instances policy says: the preferred type, and Spot for its share above the base."""
+        mixed = group.mixed_instances_policy
+        if not mixed or not mixed["LaunchTemplate"].get("Overrides"):
+            return {"is_instance_type_default": True}
+        distribution = mixed.get("InstancesDistribution", {})
+        base = int(distribution.get("OnDemandBaseCapacity") or 0)
+        percent = int(distribution.get("OnDemandPercentageAboveBaseCapacity", 100))
+        staying = [state.instance for state in group.instance_states if not _terminating(state)]
+        spot = sum(instance.lifecycle == "spot" for instance in staying)
+        above = max(0, len(staying) + 1 - base)
+        wanted = above - -(-above * percent // 100)
+        kind = {
+            "instance_type": mixed["LaunchTemplate"]["Overrides"][0]["InstanceType"],
+            "is_instance_type_default": False,
+        }
+        return {**kind, "lifecycle": "spot"} if spot < wanted else kind
+
+    @staticmethod
+    def cannot_launch(group: Any, trouble: str) -> None:
         """Note that a launch was refused, once; the next step tries again. A refresh that needs it fails."""
         refresh = active_refresh(group)
         if refresh:

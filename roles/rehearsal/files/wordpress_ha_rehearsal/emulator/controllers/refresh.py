@@ -21,7 +21,7 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.core.exceptions import ServiceException
 
 #: Statuses in which a refresh still works, and blocks another one.
-ACTIVE = ("Pending", "InProgress", "Cancelling", "RollbackInProgress")
+ACTIVE = ("Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress")
 
 #: Seconds beyond grace period and warm-up after which a new member that is not healthy is given up.
 PATIENCE = 60
@@ -42,6 +42,8 @@ class Refresh:
     desired: dict[str, str] | None
     previous: dict[str, str]
     preferences: dict[str, Any]
+    mixed: dict[str, Any] | None = None
+    baked_at: float | None = None
     status: str = "Pending"
     reason: str | None = None
     started: datetime = field(default_factory=_now)
@@ -51,9 +53,13 @@ class Refresh:
     rollback: dict[str, Any] | None = None
 
     @classmethod
-    def start(cls, group: Any, wanted: dict[str, Any] | None, preferences: dict[str, Any]) -> Refresh:
+    def start(cls, group: Any, configuration: dict[str, Any], preferences: dict[str, Any]) -> Refresh:
         """Check a request as AWS does and return the pending refresh; ValidationError says what is wrong."""
-        previous = dict(group.launch_template or {})
+        previous = launched_from(group)
+        mixed = configuration.get("MixedInstancesPolicy")
+        wanted = (
+            mixed["LaunchTemplate"]["LaunchTemplateSpecification"] if mixed else configuration.get("LaunchTemplate")
+        )
         low, high = preferences.get("MinHealthyPercentage"), preferences.get("MaxHealthyPercentage")
         if high is not None and low is None:
             raise ValidationError("You must specify MinHealthyPercentage when you specify MaxHealthyPercentage.")
@@ -72,7 +78,7 @@ class Refresh:
             raise ValidationError(
                 "AutoRollback needs a desired configuration, and a launch template version that is a number in both."
             )
-        refresh = cls(str(uuid.uuid4()), group, desired, template_of(group, previous), preferences)
+        refresh = cls(str(uuid.uuid4()), group, desired, template_of(group, previous), preferences, mixed)
         refresh.total = refresh.left = len(refresh.stale())
         return refresh
 
@@ -80,11 +86,11 @@ class Refresh:
     def target(self) -> dict[str, str]:
         if self.status == "RollbackInProgress":
             return self.previous
-        return self.desired or template_of(self.group, self.group.launch_template)
+        return self.desired or template_of(self.group, launched_from(self.group))
 
     @property
     def can_roll_back(self) -> bool:
-        return self.desired is not None and self.status in ("Pending", "InProgress")
+        return self.desired is not None and self.status in ("Pending", "InProgress", "Baking")
 
     @property
     def generation(self) -> str:
@@ -124,7 +130,7 @@ class Refresh:
             self.left = 0
             if self.desired:
                 spec = {"LaunchTemplateId": self.desired["LaunchTemplateId"], "Version": self.desired["Version"]}
-                self.group._set_launch_configuration(None, spec, None)
+                launch_from(self.group, spec, self.mixed)
 
     def described(self) -> dict[str, Any]:
         """Return the refresh in the API's shape."""
@@ -141,7 +147,10 @@ class Refresh:
             "Preferences": self.preferences or None,
             "Strategy": "Rolling",
         }
-        if self.desired:
+        if self.mixed and self.desired:
+            launched = {**self.mixed["LaunchTemplate"], "LaunchTemplateSpecification": self.desired}
+            shape["DesiredConfiguration"] = {"MixedInstancesPolicy": {**self.mixed, "LaunchTemplate": launched}}
+        elif self.desired:
             shape["DesiredConfiguration"] = {"LaunchTemplate": self.desired}
         if self.rollback:
             shape["RollbackDetails"] = {
@@ -164,6 +173,24 @@ def template_of(group: Any, spec: dict[str, Any]) -> dict[str, str]:
     except (ServiceException, ValueError) as error:
         raise ValidationError(f"The launch template cannot be used: {error}") from error
     return {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "Version": str(version.number)}
+
+
+def launched_from(group: Any) -> dict[str, Any]:
+    """Return the launch template specification of a group, with instances of several types or of one."""
+    if group.mixed_instances_policy:
+        return dict(group.mixed_instances_policy["LaunchTemplate"]["LaunchTemplateSpecification"])
+    return dict(group.launch_template or {})
+
+
+def launch_from(group: Any, spec: dict[str, Any], mixed: dict[str, Any] | None) -> None:
+    """Let a group launch from a template from now on, with the mixed instances policy around it if there is one."""
+    if mixed:
+        launched = {"Overrides": [], **mixed["LaunchTemplate"], "LaunchTemplateSpecification": spec}
+        group.mixed_instances_policy = {**mixed, "LaunchTemplate": launched}
+        group._set_launch_configuration(None, None, group.mixed_instances_policy)
+    else:
+        group.mixed_instances_policy = None
+        group._set_launch_configuration(None, spec, None)
 
 
 def same_template(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
@@ -206,7 +233,8 @@ class RefreshController:
         if waiting or any(state.lifecycle_state.startswith("Terminat") for state in group.instance_states):
             return
         if not stale:
-            refresh.finish("RollbackSuccessful" if refresh.rollback else "Successful")
+            if self._baked(refresh):
+                refresh.finish("RollbackSuccessful" if refresh.rollback else "Successful")
             return
         members = len(stale) + len(fresh)
         first = int(refresh.preferences.get("MaxHealthyPercentage") or 100) > 100
@@ -215,6 +243,15 @@ class RefreshController:
             group.surge = 0
         elif first:
             group.surge = 1
+
+    def _baked(self, refresh: Refresh) -> bool:
+        """Tell whether the bake time after the last replacement is over, in which alarms are still listened to."""
+        seconds = int(refresh.preferences.get("BakeTime") or 0)
+        if refresh.rollback or not seconds:
+            return True
+        if refresh.baked_at is None:
+            refresh.status, refresh.baked_at = "Baking", self.fleet.clock.now() + seconds
+        return bool(self.fleet.clock.now() >= refresh.baked_at)
 
     def _ready(self, group: Any, refresh: Refresh, state: Any) -> bool:
         """Tell whether a member is in service, healthy behind the balancer, and warm if this refresh launched it."""

@@ -43,4 +43,9 @@ def apply_all() -> None:
 
 # The modules register themselves; their order is the order of application.
 from . import identity, instances, balancers, groups, databases, cache, files  # noqa: E402,F401,I001
+from . import database_proxies, database_restores  # noqa: E402, F401
 from . import buckets, prefix_lists, cloudfront, certificates  # noqa: E402, F401
+from . import cache_users, cache_serverless, cache_memcached  # noqa: E402, F401
+from . import networks  # noqa: E402, F401
+from . import monitoring, waf  # noqa: E402, F401
+from . import backup  # noqa: E402, F401

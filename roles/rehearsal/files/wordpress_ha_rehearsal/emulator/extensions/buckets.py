@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+from moto.core.responses import ActionResult
 from moto.iam.access_control import PermissionResult
-from moto.s3.exceptions import S3AccessDeniedError, S3ClientError
+from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3AccessDeniedError, S3ClientError
 from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
 from moto.s3.utils import bucket_policy_is_public
@@ -28,8 +30,12 @@ BUCKET_ACTIONS = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket", "DELETE": "s3
 
 
 def caller(headers: Any, url: str, account: str) -> Caller:
-    """Return who signed a request; every credential but the edge's is one of the account's own."""
-    context = {"aws:securetransport": "true"}  # the rehearsal's transport is not what is judged
+    """Return who signed a request; every credential but the edge's is one of the account's own.
+
+    The rehearsal's own transport is not what is judged; a test says by a proxy's header that a request came by plain HTTP.
+    """
+    plain = headers.get("X-Forwarded-Proto", "").lower() == "http"
+    context = {"aws:securetransport": str(not plain).lower()}
     authorization = headers.get("Authorization", "")
     edge = EDGE.search(authorization)
     if edge:
@@ -103,3 +109,80 @@ def _private_buckets() -> None:
         if blocked and blocked.block_public_policy and bucket_policy_is_public(policy):
             raise S3AccessDeniedError()
         original(self, bucket_name, policy)
+
+
+#: What writes an ACL, by a request's query or header, and what stays allowed where ACLs are off.
+ACL_HEADERS = ("x-amz-acl", "x-amz-grant-")
+HARMLESS_ACLS = ("bucket-owner-full-control",)
+
+
+def _writes_acl(request: Any) -> bool:
+    if request.method == "PUT" and "acl" in parse_qs(urlsplit(request.url).query, keep_blank_values=True):
+        return True
+    given = {name.lower(): value for name, value in request.headers.items() if name.lower().startswith(ACL_HEADERS)}
+    return any(value not in HARMLESS_ACLS for value in given.values())
+
+
+@extension("s3-owner-enforced", "ACLs can be written to a bucket whose owner owns every object")
+def _owner_enforced() -> None:
+    @wrap(S3Response, "_key_response")
+    def key_response(original: Function, self: Any, request: Any, full_url: str) -> Any:
+        try:
+            bucket = self.backend.get_bucket(self.parse_bucket_name_from_url(request, full_url))
+        except S3ClientError:
+            bucket = None
+        if bucket and bucket.ownership_rule == "BucketOwnerEnforced" and _writes_acl(request):
+            raise S3ClientError("AccessControlListNotSupported", "The bucket does not allow ACLs")
+        return original(self, request, full_url)
+
+
+@extension("s3-replication", "delete markers, encryption and filter of a replication are lost; nothing is replicated")
+def _replication() -> None:
+    @add(S3Response)
+    def get_bucket_replication(self: Any) -> Any:
+        found = self.backend.get_bucket_replication(self.bucket_name)
+        if not found:
+            raise ReplicationConfigurationNotFoundError(bucket_name=self.bucket_name)
+        self.data["Action"] = "GetBucketReplication"
+        rules = [{"DeleteMarkerReplication": {"Status": "Disabled"}, **rule} for rule in found["Rule"]]
+        configuration = {"Role": found["Role"], "Rules": [{**rule, "Filter": {"Prefix": ""}} for rule in rules]}
+        return self.serialized(ActionResult({"ReplicationConfiguration": configuration}))
+
+    @wrap(S3Backend, "put_bucket_replication")
+    def put_replication(original: Function, self: Any, bucket_name: str, replication: dict[str, Any]) -> None:
+        rules = replication["Rule"] if isinstance(replication["Rule"], list) else [replication["Rule"]]
+        for rule in rules:
+            target = rule["Destination"]["Bucket"].rsplit(":", 1)[-1]
+            if target not in self.buckets or not self.buckets[target].is_versioned:
+                raise S3ClientError("InvalidRequest", "Destination bucket must exist and have versioning enabled.")
+            rule["Priority"] = int(rule.get("Priority", 1))
+        original(self, bucket_name, replication)
+
+    @wrap(S3Backend, "put_object")
+    def put_object(original: Function, self: Any, bucket_name: str, key_name: str, value: bytes, **given: Any) -> Any:
+        made = original(self, bucket_name, key_name, value, **given)
+        for target in _targets(self, bucket_name):
+            original(self, target, key_name, value, **given)
+        return made
+
+    @wrap(S3Backend, "delete_object")
+    def delete_object(
+        original: Function, self: Any, bucket_name: str, key_name: str, version_id: str | None = None, **given: Any
+    ) -> Any:
+        """A delete marker is replicated where the rule says so; the removal of a version never is."""
+        targets = [] if version_id else _targets(self, bucket_name, markers=True)
+        done = original(self, bucket_name, key_name, version_id=version_id, **given)
+        for target in targets:
+            original(self, target, key_name, **given)
+        return done
+
+
+def _targets(backend: Any, bucket_name: str, markers: bool = False) -> list[str]:
+    """Return the buckets that get a copy of what happens in one."""
+    found = getattr(backend.buckets.get(bucket_name), "replication", None) or {"Rule": []}
+    return [
+        rule["Destination"]["Bucket"].rsplit(":", 1)[-1]
+        for rule in found["Rule"]
+        if rule["Status"] == "Enabled"
+        and (not markers or rule.get("DeleteMarkerReplication", {}).get("Status") == "Enabled")
+    ]

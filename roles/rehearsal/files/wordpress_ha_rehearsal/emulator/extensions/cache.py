@@ -19,7 +19,7 @@ from moto.elasticache.exceptions import (
 from moto.elasticache.models import CacheSubnetGroup, ElastiCacheBackend, ReplicationGroup
 from moto.elasticache.responses import ElastiCacheResponse
 
-from ..catalog import CACHE_FAMILIES, CACHE_NODE_TYPES, CACHE_PARAMETERS, CACHE_VERSIONS
+from ..catalog import CACHE_FAMILIES, CACHE_NODE_TYPES, CACHE_PARAMETERS, CACHE_VERSIONS, MEMCACHED_PARAMETERS
 from . import extension
 from .patching import Function, add, wrap
 
@@ -31,6 +31,11 @@ class CacheParameterGroup:
         self.name, self.family, self.description = name, family, description
         self.values: dict[str, str] = {}
         self.arn = f"arn:aws:elasticache:{backend.region_name}:{backend.account_id}:parametergroup:{name}"
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """Return the parameters that the family has."""
+        return MEMCACHED_PARAMETERS if self.family.startswith("memcached") else CACHE_PARAMETERS
 
     @property
     def is_default(self) -> bool:
@@ -48,7 +53,7 @@ class CacheParameterGroup:
     def parameters(self, source: str | None) -> list[dict[str, Any]]:
         """Return the parameters in the API's shape; source ``user`` leaves those that were set."""
         found = []
-        for name, parameter in CACHE_PARAMETERS.items():
+        for name, parameter in self.known.items():
             origin = "user" if name in self.values else "system"
             if source in (None, origin):
                 found.append(
@@ -84,7 +89,7 @@ def _parameter_groups() -> None:
             for family in CACHE_FAMILIES
         }
 
-        kinds = "cluster|parametergroup|replicationgroup|snapshot|subnetgroup|user"
+        kinds = "cluster|parametergroup|replicationgroup|serverlesscache|snapshot|subnetgroup|user|usergroup"
         self.arn_regex = re.compile(rf"^arn:aws:elasticache:[a-z0-9-]+:\d+:({kinds}):\S+$")
 
     @add(ElastiCacheResponse)
@@ -121,7 +126,7 @@ def _parameter_groups() -> None:
         group = _changeable(self)
         wanted = self._get_param("ParameterNameValues") or []
         for item in wanted:
-            if item["ParameterName"] not in CACHE_PARAMETERS:
+            if item["ParameterName"] not in group.known:
                 raise InvalidParameterValueException(
                     f"The parameter {item['ParameterName']} cannot be modified or does not exist."
                 )
@@ -233,6 +238,13 @@ def _replication_groups() -> None:
         group = _available(backend, self._get_param("ReplicationGroupId"))
         _modify(backend, group, self._get_params())
         return ActionResult({"ReplicationGroup": group})
+
+    @wrap(ElastiCacheResponse, "delete_replication_group")
+    def final_snapshot(original: Function, self: Any) -> Any:
+        name, snapshot = self._get_param("ReplicationGroupId"), self._get_param("FinalSnapshotIdentifier")
+        if snapshot:
+            self.elasticache_backend.create_snapshot(snapshot, name, None, None, [])
+        return original(self)
 
     @wrap(ElastiCacheBackend, "delete_replication_group")
     def delete(original: Function, self: Any, replication_group_id: str, *args: Any, **kwargs: Any) -> Any:

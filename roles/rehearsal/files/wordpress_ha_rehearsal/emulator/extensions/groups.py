@@ -12,8 +12,10 @@ from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models.launch_templates import LaunchTemplate
 
 from ..controllers.activities import record
+from ..controllers.hooks import action_of
 from ..controllers.refresh import ACTIVE, Refresh
 from . import extension
 from .patching import Function, add, wrap
@@ -26,6 +28,7 @@ def _capacity() -> None:
         self.refreshes = []  # newest first
         self.activities = []  # newest first, in the API's shape
         self.surge = 0  # instances above the desired capacity that a refresh asks for
+        self.warmed = []  # members of the warm pool, which are not the group's yet
         self.lost = []  # (instance id, refresh id or None, reason) of members the group gave up
         self.default_instance_warmup = None
         original(self, *args, **kwargs)
@@ -38,7 +41,7 @@ def _capacity() -> None:
     def update(original: Function, self: Any, *args: Any, **kwargs: Any) -> None:
         mixed = self.mixed_instances_policy
         original(self, *args, **kwargs)
-        if kwargs.get("mixed_instances_policy") is None:
+        if kwargs.get("mixed_instances_policy") is None and not kwargs.get("launch_template"):
             self.mixed_instances_policy = mixed
         if kwargs.get("desired_capacity") is None:
             self.desired_capacity = max(self.min_size, min(self.max_size, self.desired_capacity))
@@ -130,7 +133,7 @@ def _attributes() -> None:
     def delete(_original: Function, self: Any) -> Any:
         backend = self.autoscaling_backend
         group = group_named(backend, self._get_param("AutoScalingGroupName"))
-        members = [state.instance.id for state in group.instance_states]
+        members = [state.instance.id for state in [*group.instance_states, *group.warmed]]
         if members and not self._get_bool_param("ForceDelete", False):
             raise AutoscalingClientError(
                 "ResourceInUse",
@@ -144,6 +147,9 @@ def _attributes() -> None:
         backend.autoscaling_groups.pop(group.name)
         for name in [name for name, policy in backend.policies.items() if policy.auto_scaling_group_name == group.name]:
             backend.policies.pop(name)
+        for kind in (backend.lifecycle_hooks, backend.scheduled_actions):
+            for name in [name for name, one in kind.items() if one.auto_scaling_group_name == group.name]:
+                kind.pop(name)
         return EmptyResult()
 
     @add(AutoScalingResponse)
@@ -161,6 +167,92 @@ def _attributes() -> None:
         return ActionResult({"Activities": found})
 
 
+@extension("ec2-launch-template-tags", "a launch template is described with the tags it was made with for ever")
+def _template_tags() -> None:
+    LaunchTemplate.tags = property(  # type: ignore[assignment]
+        lambda template: template.get_tags(), lambda _template, _value: None
+    )
+
+
+@extension(
+    "autoscaling-mixed-instances",
+    "a group with mixed instances is described with a launch template of its own, or breaks in the attempt",
+)
+def _mixed_instances() -> None:
+    described: Any = FakeAutoScalingGroup.launch_template
+
+    def launch_template(self: Any) -> dict[str, Any] | None:
+        return None if self.mixed_instances_policy else described.fget(self)  # type: ignore[no-any-return]
+
+    FakeAutoScalingGroup.launch_template = property(launch_template)  # type: ignore[assignment,method-assign]
+
+
+@extension("autoscaling-lifecycle-actions", "a lifecycle hook holds nobody, and lifecycle actions do not exist")
+def _lifecycle_actions() -> None:
+    @wrap(AutoScalingResponse, "put_lifecycle_hook")
+    def put(original: Function, self: Any) -> Any:
+        group = group_named(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
+        known = self.autoscaling_backend.lifecycle_hooks.get(f"{group.name}_{self._get_param('LifecycleHookName')}")
+        if known is None and not self._get_param("LifecycleTransition"):
+            raise ValidationError("You must specify LifecycleTransition when you create a lifecycle hook.")
+        return original(self)
+
+    def active(self: Any) -> tuple[Any, str]:
+        group = group_named(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
+        instance, hook = self._get_param("InstanceId"), self._get_param("LifecycleHookName")
+        return action_of(group, instance, hook), hook
+
+    @add(AutoScalingResponse)
+    def complete_lifecycle_action(self: Any) -> ActionResult:
+        state, hook = active(self)
+        state.held.pop(hook)
+        return EmptyResult()
+
+    @add(AutoScalingResponse)
+    def record_lifecycle_action_heartbeat(self: Any) -> ActionResult:
+        state, hook = active(self)
+        state.held[hook] = None  # from now on, which the controller's clock knows
+        return EmptyResult()
+
+
+@extension("autoscaling-schedules", "schedules of two groups share their names, and an update drops what it leaves out")
+def _schedules() -> None:
+    @wrap(AutoScalingBackend, "put_scheduled_update_group_action")
+    def put(original: Function, self: Any, *args: Any, **kwargs: Any) -> Any:
+        group, name = group_named(self, kwargs["name"]), kwargs["scheduled_action_name"]
+        key = f"{group.name}/{name}"
+        known = self.scheduled_actions.pop(key, None)
+        for field in ("desired_capacity", "max_size", "min_size", "start_time", "end_time", "recurrence"):
+            if known is not None and kwargs.get(field) is None:
+                kwargs[field] = getattr(known, field)
+        if known is not None and kwargs.get("timezone") is None:
+            kwargs["timezone"] = known.time_zone
+        action = original(self, *args, **kwargs)
+        self.scheduled_actions[key] = self.scheduled_actions.pop(name)
+        return action
+
+    @add(AutoScalingBackend)
+    def delete_scheduled_action(self: Any, auto_scaling_group_name: str, scheduled_action_name: str) -> None:
+        if self.scheduled_actions.pop(f"{auto_scaling_group_name}/{scheduled_action_name}", None) is None:
+            raise ValidationError(f"Scheduled action name not found: {scheduled_action_name}")
+
+
+@extension("autoscaling-warm-pool", "a warm pool has no instances")
+def _warm_pool() -> None:
+    @wrap(AutoScalingResponse, "put_warm_pool")
+    def put(original: Function, self: Any) -> Any:
+        group = group_named(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
+        distribution = (group.mixed_instances_policy or {}).get("InstancesDistribution", {})
+        if int(distribution.get("OnDemandPercentageAboveBaseCapacity", 100)) < 100:
+            raise ValidationError("You can't add a warm pool to an Auto Scaling group that requests Spot Instances.")
+        return original(self)
+
+    @add(AutoScalingResponse)
+    def describe_warm_pool(self: Any) -> ActionResult:
+        group = group_named(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
+        return ActionResult({"WarmPoolConfiguration": group.warm_pool, "Instances": group.warmed})
+
+
 @extension("autoscaling-instance-refresh", "instance refreshes do not exist")
 def _instance_refresh() -> None:
     @add(AutoScalingResponse)
@@ -172,7 +264,7 @@ def _instance_refresh() -> None:
                 "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.",
             )
         params = self._get_params()
-        wanted = dict(params.get("DesiredConfiguration") or {}).get("LaunchTemplate")
+        wanted = dict(params.get("DesiredConfiguration") or {})
         refresh = Refresh.start(group, wanted, dict(params.get("Preferences") or {}))
         group.refreshes.insert(0, refresh)
         return ActionResult({"InstanceRefreshId": refresh.id})

@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import EC2ClientError, MissingParameterError
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.models.launch_templates import LaunchTemplateBackend, LaunchTemplateVersion
+from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import parse_user_data
 
 from . import extension
@@ -117,6 +118,50 @@ def _template_versions() -> None:
     @wrap(LaunchTemplateBackend, "describe_launch_template_versions")
     def describe(original: Function, self: Any, *args: Any, **kwargs: Any) -> Any:
         return original(self, *args, **{**kwargs, "max_results": 200})
+
+
+@extension(
+    "ec2-root-volume",
+    "a root volume that names no size is refused, and an encrypted one leaves an image and instances of it in the clear",
+)
+def _root_volume() -> None:
+    def validate(device_mapping: dict[str, Any]) -> None:
+        if "Ebs" not in device_mapping and "NoDevice" not in device_mapping:
+            raise MissingParameterError("ebs")
+
+    InstanceResponse._validate_block_device_mapping = staticmethod(validate)  # type: ignore[method-assign]
+
+    @wrap(Instance, "add_block_device")
+    def add_block_device(
+        original: Function,
+        self: Any,
+        size: int | None,
+        device_path: str,
+        snapshot_id: str | None,
+        *args: Any,
+        **more: Any,
+    ) -> None:
+        if not size and not snapshot_id:
+            image = self.ec2_backend.amis.get(self.image_id)
+            if image is None or device_path != self.root_device_name:
+                raise MissingParameterError("size or snapshotId")
+            size = image.ebs_snapshot.volume.size
+        original(self, size, device_path, snapshot_id, *args, **more)
+
+    @wrap(Instance, "setup_defaults")
+    def setup_defaults(original: Function, self: Any) -> None:
+        original(self)
+        image = self.ec2_backend.amis.get(self.image_id)
+        for device in self.block_device_mapping.values():
+            volume = self.ec2_backend.volumes[device.volume_id]
+            volume.encrypted = bool(image and image.ebs_snapshot.encrypted)
+
+    @wrap(AmiBackend, "create_image")
+    def create_image(original: Function, self: Any, instance_id: str, *args: Any, **kwargs: Any) -> Any:
+        image = original(self, instance_id, *args, **kwargs)
+        devices = self.get_instance(instance_id).block_device_mapping.values()
+        image.ebs_snapshot.encrypted = any(self.volumes[device.volume_id].encrypted for device in devices)
+        return image
 
 
 @extension("ec2-base-images", "Debian's images are missing; moto's own list of images is not loaded")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""RDS: an Aurora MySQL cluster is one MariaDB server with TLS; writer, reader and instance endpoints all lead to it."""
+"""RDS: an Aurora MySQL cluster is one MariaDB server with TLS; writer, reader, instance and proxy endpoints all lead to it."""
 
 from __future__ import annotations
 
@@ -89,6 +89,7 @@ def names(cluster: Mapping[str, Any]) -> list[str]:
     listed = [
         cluster.get("endpoint"),
         cluster.get("reader_endpoint"),
+        *(cluster.get("proxy_endpoints") or []),
         *(item.get("endpoint") for item in cluster.get("instances") or []),
     ]
     return list(dict.fromkeys(name for name in listed if name))
