@@ -203,3 +203,95 @@ def test_prefix_lists_go_by_name_or_id(aws):
     assert contract.succeed(module, params(number)).result["changed"] is False
     contract.refuse(module, params("com.amazonaws.typo"), "'com.amazonaws.typo'", "alb", "pl-")
     contract.refuse(module, {**params(LIST), "prefix_lists": ["typo"]}, "prefix_lists", "'typo'")
+
+
+# Groups that are no longer mentioned, IPv6, and finding the family without its VPC
+
+
+def without(params, group):
+    return {**params, "groups": {name: item for name, item in params["groups"].items() if name != group}}
+
+
+def test_a_group_that_is_not_mentioned_stays_unless_purged(aws):
+    params = {**PARAMS, **vpc()}
+    contract.succeed(module, params)
+    contract.converge(module, without(params, "files"), changed=False)
+    outcome = contract.converge(module, {**without(params, "files"), "purge_groups": True})
+    assert {f"{item['action']} {item['resource'].split(' ')[0]}" for item in outcome.result["actions"]} == {
+        "delete rule/files",
+        "delete group/files",
+    }
+    assert set(outcome.facts["groups"]) == {"alb", "web"}
+    assert "blog-files" not in groups_of(aws, params["vpc_id"])
+
+
+def test_a_group_in_use_is_closed_and_stays(aws):
+    params = {**PARAMS, **vpc()}
+    files = contract.succeed(module, params).facts["groups"]["files"]
+    ec2 = aws("ec2")
+    subnet = ec2.create_subnet(VpcId=params["vpc_id"], CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    interface = ec2.create_network_interface(SubnetId=subnet, Groups=[files])["NetworkInterface"]["NetworkInterfaceId"]
+    purging = {**without(params, "files"), "purge_groups": True}
+    outcome = contract.converge(module, purging)
+    assert {item["resource"].split("/")[0] for item in outcome.result["actions"]} == {"rule"}
+    assert rules_of(aws, files) == []
+    ec2.delete_network_interface(NetworkInterfaceId=interface)
+    assert contract.converge(module, purging).writing == ["ec2:DeleteSecurityGroup"]
+
+
+def test_a_group_that_somebody_else_s_rule_names_stays(aws):
+    params = {**PARAMS, **vpc()}
+    files = contract.succeed(module, params).facts["groups"]["files"]
+    ec2 = aws("ec2")
+    foreign = ec2.create_security_group(GroupName="theirs", Description="x", VpcId=params["vpc_id"])["GroupId"]
+    pairs = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [{"GroupId": files}]}]
+    ec2.authorize_security_group_ingress(GroupId=foreign, IpPermissions=pairs)
+    outcome = contract.converge(module, {**without(params, "files"), "purge_groups": True})
+    assert "files" in outcome.facts["groups"]
+
+
+def test_a_new_group_of_a_vpc_with_ipv6_has_no_way_out_that_nobody_wants(aws):
+    params = {**PARAMS, **vpc(), "ipv6": True}
+    aws("ec2").associate_vpc_cidr_block(VpcId=params["vpc_id"], AmazonProvidedIpv6CidrBlock=True)
+    ids = contract.converge(module, params).facts["groups"]
+    ways = {rule.get("CidrIpv6") or rule.get("CidrIpv4") for rule in rules_of(aws, ids["web"]) if rule["IsEgress"]}
+    assert ways == {"0.0.0.0/0"}
+
+
+def test_the_family_is_found_and_removed_without_its_vpc(aws):
+    params = {**PARAMS, **vpc()}
+    made = contract.succeed(module, params).facts
+    assert contract.succeed(module, {"name": "blog", "state": "gathered"}).facts == made
+    contract.converge(module, {"name": "blog", "state": "absent"})
+    assert not groups_of(aws, params["vpc_id"])
+
+
+def test_another_stack_s_groups_are_refused(aws):
+    params = {**PARAMS, **vpc()}
+    contract.succeed(module, params)
+    foreign = {"wordpress_ha:stack": "shop"}
+    contract.refuse(module, {"name": "blog", "state": "absent", "tags": foreign}, "belongs to the stack 'blog'")
+
+
+def test_the_network_s_own_group_is_no_part_of_the_family(aws):
+    params = {**PARAMS, **vpc()}
+    tags = [
+        {"Key": "wordpress_ha:network", "Value": "blog"},
+        {"Key": "wordpress_ha:part", "Value": "interface-endpoints"},
+    ]
+    specification = [{"ResourceType": "security-group", "Tags": tags}]
+    aws("ec2").create_security_group(
+        GroupName="blog-interface-endpoints", Description="x", VpcId=params["vpc_id"], TagSpecifications=specification
+    )
+    contract.converge(module, {**params, "purge_groups": True})
+    contract.converge(module, {"name": "blog", "state": "absent"})
+    assert set(groups_of(aws, params["vpc_id"])) == {"blog-interface-endpoints"}
+    wrong = {**params, "groups": {"interface-endpoints": {}}}
+    contract.refuse(module, wrong, "interface-endpoints", "choose another")
+
+
+def test_the_world_is_let_in_on_the_balancer_s_ports_alone(aws):
+    rule = {"port": 22, "source_cidr": "0.0.0.0/0"}
+    params = {**PARAMS, **vpc(), "groups": {"bastion": {"ingress": [rule]}}}
+    outcome = contract.run(module, params, check=True)
+    assert outcome.failed and "port 22" in outcome.result["msg"] and "0.0.0.0/0" in outcome.result["msg"]
