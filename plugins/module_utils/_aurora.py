@@ -2,266 +2,219 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The resource family of the module aurora_cluster; its pure parts are the functions."""
+"""The resource family of the module aurora_cluster: what is wanted of a cluster, and how it is written."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
+from . import _aurora_rules as rules
 from . import _owned, _plan
-from ._aws import Planned, tags_to_dict, tags_to_list, wait_for
-
-#: Chosen for a new cluster where the caller said nothing; an existing one keeps what it has.
-CREATION_DEFAULTS: dict[str, Any] = {
-    "master_username": "admin",
-    "backup_retention_days": 7,
-    "deletion_protection": True,
-    "storage_encrypted": True,
-    "copy_tags_to_snapshot": True,
-}
-
-#: Our field -> (where DescribeDBClusters reports it, which argument sets it).
-CLUSTER_FIELDS = {
-    "engine_version": ("EngineVersion", "EngineVersion"),
-    "security_group_ids": (None, "VpcSecurityGroupIds"),
-    "parameter_group": ("DBClusterParameterGroup", "DBClusterParameterGroupName"),
-    "database_name": ("DatabaseName", "DatabaseName"),
-    "master_username": ("MasterUsername", "MasterUsername"),
-    "managed_password": (None, "ManageMasterUserPassword"),
-    "port": ("Port", "Port"),
-    "backup_retention_days": ("BackupRetentionPeriod", "BackupRetentionPeriod"),
-    "backup_window": ("PreferredBackupWindow", "PreferredBackupWindow"),
-    "maintenance_window": ("PreferredMaintenanceWindow", "PreferredMaintenanceWindow"),
-    "deletion_protection": ("DeletionProtection", "DeletionProtection"),
-    "storage_encrypted": ("StorageEncrypted", "StorageEncrypted"),
-    "kms_key_id": ("KmsKeyId", "KmsKeyId"),
-    "storage_type": (None, "StorageType"),
-    "copy_tags_to_snapshot": ("CopyTagsToSnapshot", "CopyTagsToSnapshot"),
-    "iam_authentication": ("IAMDatabaseAuthenticationEnabled", "EnableIAMDatabaseAuthentication"),
-}
-MISSING = (
-    "DBSubnetGroupNotFoundFault",
-    "DBParameterGroupNotFound",
-    "DBParameterGroupNotFoundFault",
-    "DBClusterParameterGroupNotFound",
-    "DBClusterParameterGroupNotFoundFault",
-    "DBClusterNotFoundFault",
-    "DBInstanceNotFound",
+from ._aurora_fields import (
+    BORN_WITH,
+    CLUSTER_FIELDS,
+    CREATION_DEFAULTS,
+    INSTANCE_FIELDS,
+    RESTORED_WITH,
+    SERVERLESS,
+    cluster_arguments,
+    cluster_fields,
+    family_of,
+    group_name,
+    instance_arguments,
+    instance_names,
+    instance_number,
+    major,
+    merged_capacity,
+    newest,
+    same_key,
+    spread,
 )
-FAILED = ("failed", "incompatible-", "inaccessible-", "insufficient-", "restore-error", "stopped")
-#: Work that users or AWS start at any time (a nightly backup) is none of these and is not waited for.
-UNDER_WAY = ("creating", "modifying", "upgrading", "rebooting", "renaming", "starting", "configuring-")
+from ._aurora_reader import GROUPS, UNDER_WAY, AuroraReader
+from ._aws import tags_to_list, wait_for
 
 
-def instance_names(cluster: str, current: Mapping[str, Mapping[str, Any]], readers: int) -> list[str]:
-    """Choose which instances a cluster keeps or gets: the writer stays, then the lowest numbers, then new ones."""
-    wanted = readers + 1
-    own = sorted((name for name in current if _number(cluster, name)), key=lambda name: _number(cluster, name) or 0)
-    writers_first = sorted(own, key=lambda name: not current[name].get("writer"))
-    names = writers_first[:wanted]
-    number = 1
-    while len(names) < wanted:
-        candidate = f"{cluster}-{number}"
-        if candidate not in names:
-            names.append(candidate)
-        number += 1
-    return names
+class Aurora(AuroraReader):
+    """Subnet group, parameter groups, cluster and instances of one Aurora MySQL cluster."""
 
-
-def _number(cluster: str, name: str) -> int | None:
-    match = re.fullmatch(rf"{re.escape(cluster)}-([1-9][0-9]?)", name)
-    return int(match.group(1)) if match else None
-
-
-def cluster_fields(cluster: Mapping[str, Any]) -> _plan.Fields:
-    """Return a described cluster in this module's terms."""
-    fields = {name: cluster.get(source) for name, (source, target) in CLUSTER_FIELDS.items() if source}
-    secret = cluster.get("MasterUserSecret") or {}
-    capacity = cluster.get("ServerlessV2ScalingConfiguration") or {}
-    fields.update(
-        engine_version=(cluster.get("PendingModifiedValues") or {}).get("EngineVersion")
-        or cluster.get("EngineVersion"),
-        security_group_ids=sorted(group["VpcSecurityGroupId"] for group in cluster.get("VpcSecurityGroups", [])),
-        managed_password=bool(secret),
-        storage_type=cluster.get("StorageType") or "aurora",
-        log_exports=sorted(cluster.get("EnabledCloudwatchLogsExports", [])),
-        serverless_capacity={"min": capacity["MinCapacity"], "max": capacity["MaxCapacity"]} if capacity else None,
-        tags=tags_to_dict(cluster.get("TagList")),
-        arn=cluster.get("DBClusterArn"),
-        endpoint=cluster.get("Endpoint"),
-        reader_endpoint=cluster.get("ReaderEndpoint"),
-        master_secret_arn=secret.get("SecretArn"),
-        status="creating" if secret.get("SecretStatus") == "creating" else cluster.get("Status"),
-    )
-    return fields
-
-
-def instance_fields(instance: Mapping[str, Any], writer: bool) -> _plan.Fields:
-    """Return a described instance in this module's terms."""
-    pending = instance.get("PendingModifiedValues") or {}
-    return {
-        "instance_class": pending.get("DBInstanceClass") or instance.get("DBInstanceClass"),
-        "promotion_tier": instance.get("PromotionTier"),
-        "auto_minor_version_upgrade": instance.get("AutoMinorVersionUpgrade"),
-        "tags": tags_to_dict(instance.get("TagList")),
-        "arn": instance.get("DBInstanceArn"),
-        "status": instance.get("DBInstanceStatus"),
-        "pending": "DBInstanceClass" in pending,
-        "availability_zone": instance.get("AvailabilityZone"),
-        "writer": writer,
-    }
-
-
-def full_version(offered: Iterable[str], wanted: str) -> str:
-    """Return the newest offered version that satisfies the wanted one, which AWS only takes whole; else the wanted one."""
-    fitting = [version for version in offered if _owned.same_version(version, wanted)]
-    return max(fitting, key=lambda version: [int(part) for part in re.findall(r"[0-9]+", version)], default=wanted)
-
-
-def cluster_arguments(fields: _plan.Fields) -> dict[str, Any]:
-    """Return the arguments of CreateDBCluster or ModifyDBCluster that set these fields."""
-    arguments = {target: fields[name] for name, (source, target) in CLUSTER_FIELDS.items() if name in fields}
-    if "serverless_capacity" in fields:
-        capacity = fields["serverless_capacity"]
-        arguments["ServerlessV2ScalingConfiguration"] = {"MinCapacity": capacity["min"], "MaxCapacity": capacity["max"]}
-    return arguments
-
-
-class Aurora(Planned):
-    """Subnet group, cluster parameter group, cluster and instances of one Aurora MySQL cluster."""
-
-    order = ("subnet_group", "parameter_group", "cluster", "instance")
+    order = ("subnet_group", "parameter_group", "instance_parameter_group", "cluster", "instance")
     purge = ("instance",)
     immutable = {
         "parameter_group": ("family",),
+        "instance_parameter_group": ("family",),
         "cluster": ("database_name", "master_username", "storage_encrypted", "kms_key_id"),
+        "instance": ("availability_zone",),
     }
-
-    def __init__(self, module: Any) -> None:
-        super().__init__(module)
-        self.rds = self.client("rds")
-        self.name = self.params["name"].lower()
-        self.deleting = self.params["state"] == "absent"
-
-    # Reading
-
-    def read(self) -> _plan.Tree:
-        tree: _plan.Tree = {}
-        groups = self._describe("describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=self.name)
-        for group in groups:
-            subnets = sorted(subnet["SubnetIdentifier"] for subnet in group["Subnets"])
-            arn = group["DBSubnetGroupArn"]
-            tree[f"subnet_group/{self.name}"] = {"subnet_ids": subnets, "arn": arn, "tags": self._tags(arn)}
-        groups = self._describe(
-            "describe_db_cluster_parameter_groups", "DBClusterParameterGroups", DBClusterParameterGroupName=self.name
-        )
-        for group in groups:
-            arn = group["DBClusterParameterGroupArn"]
-            tree[f"parameter_group/{self.name}"] = {
-                "family": group["DBParameterGroupFamily"],
-                "parameters": {
-                    item["ParameterName"]: item["ParameterValue"]
-                    for item in self._parameters(Source="user")
-                    if item.get("ParameterValue") is not None
-                },
-                "arn": arn,
-                "tags": self._tags(arn),
-            }
-        tree.update(self._read_cluster())
-        for key, fields in tree.items():
-            _owned.refuse_foreign(f"the {key.replace('/', ' ')}", fields["tags"], self.params["tags"], self.deleting)
-        self._refuse_deletion(tree)
-        return tree
-
-    def _read_cluster(self) -> _plan.Tree:
-        tree: _plan.Tree = {}
-        for cluster in self._clusters():
-            if cluster["Status"] == "deleting":
-                continue
-            tree[f"cluster/{self.name}"] = cluster_fields(cluster)
-            writers = {
-                member["DBInstanceIdentifier"]: member["IsClusterWriter"] for member in cluster["DBClusterMembers"]
-            }
-            for instance in self._instances():
-                name = instance["DBInstanceIdentifier"]
-                if instance["DBInstanceStatus"] != "deleting" and (self.deleting or _number(self.name, name)):
-                    tree[f"instance/{name}"] = instance_fields(instance, writers.get(name, False))
-        return tree
-
-    def _refuse_deletion(self, tree: _plan.Tree) -> None:
-        cluster = tree.get(f"cluster/{self.name}")
-        if not self.deleting or cluster is None:
-            return
-        if cluster["deletion_protection"]:
-            raise _owned.Refused(
-                f"Cluster {self.name} has deletion protection. Nothing was deleted. "
-                "To delete it, first run with state=present and deletion_protection=false."
-            )
-        if not self.params["skip_final_snapshot"] and not self.params["final_snapshot_name"]:
-            raise _owned.Refused(
-                f"Deleting cluster {self.name} needs final_snapshot_name, or skip_final_snapshot=true to lose its data."
-            )
-
-    def _describe(self, call: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
-        return _owned.listed(self.rds, call, key, MISSING, **arguments)
-
-    def _clusters(self) -> list[dict[str, Any]]:
-        return self._describe("describe_db_clusters", "DBClusters", DBClusterIdentifier=self.name)
-
-    def _instances(self) -> list[dict[str, Any]]:
-        filters = [{"Name": "db-cluster-id", "Values": [self.name]}]
-        return self._describe("describe_db_instances", "DBInstances", Filters=filters)
-
-    def _parameters(self, **arguments: Any) -> list[dict[str, Any]]:
-        name = {"DBClusterParameterGroupName": self.name}
-        return self._describe("describe_db_cluster_parameters", "Parameters", **name, **arguments)
-
-    def _tags(self, arn: str) -> dict[str, str]:
-        return tags_to_dict(self.rds.list_tags_for_resource(ResourceName=arn, aws_retry=True)["TagList"])
 
     # Wanting
 
     def desired(self, current: _plan.Tree) -> _plan.Tree:
-        given = self.params
-        group = current.get(f"parameter_group/{self.name}", {})
-        cluster = current.get(f"cluster/{self.name}")
-        own = {name: given[name] for name in CLUSTER_FIELDS if name in given}
-        if cluster is None:
-            own.update({name: value for name, value in CREATION_DEFAULTS.items() if own[name] is None})
-        else:
-            own["engine_version"] = _owned.settled_version(cluster["engine_version"], own["engine_version"])
-        for window in ("backup_window", "maintenance_window"):
-            own[window] = own[window].lower() if own[window] else None
-        own.update(
-            security_group_ids=sorted(given["security_group_ids"]),
-            parameter_group=self.name,
-            managed_password=True,
-            log_exports=sorted(given["log_exports"]) if given["log_exports"] is not None else None,
-            serverless_capacity=given["serverless_capacity"],
-        )
-        tree: _plan.Tree = {
-            f"subnet_group/{self.name}": {"subnet_ids": sorted(given["subnet_ids"])},
-            f"parameter_group/{self.name}": {
-                "family": given["parameter_group_family"],
-                "parameters": _owned.merged_parameters(group.get("parameters"), given["parameters"], "parameters"),
-            },
-            f"cluster/{self.name}": own,
-        }
-        instances = {_plan.name_of(key): fields for key, fields in current.items() if _plan.kind_of(key) == "instance"}
-        for name in instance_names(self.name, instances, given["readers"]):
-            tree[f"instance/{name}"] = {
-                "instance_class": given["instance_class"],
-                "promotion_tier": 0 if name == f"{self.name}-1" else 1,
-                "auto_minor_version_upgrade": given["auto_minor_version_upgrade"],
-            }
+        cluster = current.get(self.key)
+        origin = self._origin(cluster)
+        own = self._wanted_cluster(cluster, origin)
+        version = own["engine_version"] or (cluster or origin).get("engine_version")
+        tree: _plan.Tree = {f"subnet_group/{self.name}": {"subnet_ids": sorted(self.params["subnet_ids"])}}
+        groups = self._wanted_groups(current, version)
+        tree.update(groups)
+        own["parameter_group"] = next(_plan.name_of(key) for key in groups if _plan.kind_of(key) == "parameter_group")
+        tree[self.key] = own
+        tree.update(self._wanted_instances(current, groups, version))
         for key, fields in tree.items():
             tags = current.get(key, {}).get("tags")
-            fields["tags"] = _owned.wanted_tags(_plan.name_of(key), tags, given["tags"], given["purge_tags"])
+            if key not in current or tags is not None:
+                wanted, purge = self.params["tags"], self.params["purge_tags"]
+                fields["tags"] = _owned.wanted_tags(_plan.name_of(key), tags, wanted, purge)
         return tree
+
+    def _origin(self, cluster: _plan.Fields | None) -> _plan.Fields:
+        """Return what a cluster to be restored comes from, checked; nothing unless there is one to restore."""
+        restore = self.params["restore"]
+        if not restore:
+            return {}
+        if cluster is not None:
+            # Not by amazon.aws's own method, whose way to pass a warning on is deprecated, and says so each time.
+            self.module._module.warn(
+                f"restore is given and cluster {self.name} exists: nothing is restored into it. Leave restore out from now on, "
+                "or the next cluster of this name is restored again."
+            )
+            return {}
+        if restore["snapshot"]:
+            name = restore["snapshot"]
+            found = self._snapshots(name)
+            rules.check_snapshot(name, found, self.params)
+            return {**cluster_fields(found[0]), "restored_from": f"snapshot {name}"}
+        name = restore["cluster"]
+        found = self._clusters(name)
+        rules.check_source(name, found, self.params)
+        return {
+            **cluster_fields(found[0]),
+            "restored_from": f"cluster {name} at {restore['time'] or 'the latest time'}",
+        }
+
+    def _wanted_cluster(self, cluster: _plan.Fields | None, origin: _plan.Fields) -> _plan.Fields:
+        given = self.params
+        own = {name: given[name] for name in CLUSTER_FIELDS if name in given}
+        own["serverless"] = merged_capacity((cluster or {}).get("serverless"), given["serverless"])
+        if SERVERLESS in rules.classes(given) and not (own["serverless"] or (cluster or origin).get("serverless")):
+            raise _plan.Refused(
+                f"instance_class is {SERVERLESS!r} and serverless is not set: give serverless.min_capacity and max_capacity."
+            )
+        running = (cluster or origin).get("engine_version")
+        if cluster is None:
+            own.update({name: value for name, value in CREATION_DEFAULTS.items() if own[name] is None})
+        if cluster is None and origin:
+            own.update({name: origin.get(name) for name in ("restored_from", "master_username", "database_name")})
+        if cluster is not None:
+            auto_minor = given["auto_minor_version_upgrade"] is not False
+            own["engine_version"] = rules.wanted_version(
+                cluster["engine_version"],
+                own["engine_version"],
+                given["allow_major_upgrade"],
+                auto_minor,
+                cluster["arn"],
+            )
+            own["kms_key_id"] = same_key(cluster["kms_key_id"], own["kms_key_id"])
+            own["database_name"] = own["database_name"] if cluster["database_name"] else None  # restored, or without
+        elif _owned.same_version(running, own["engine_version"]):
+            own["engine_version"] = running
+        wanted = own["engine_version"]
+        if wanted is not None and wanted != running:
+            own["engine_version"] = rules.check_version(wanted, newest(self._offered, wanted), self._offered)
+        for window in ("backup_window", "maintenance_window"):
+            own[window] = own[window].lower() if own[window] else None
+        rules.check_windows(own, cluster or {})
+        own.update(
+            security_group_ids=sorted(given["security_group_ids"]),
+            managed_password=True,
+            log_exports=sorted(given["log_exports"]) if given["log_exports"] is not None else None,
+        )
+        return own
+
+    def _wanted_groups(self, current: _plan.Tree, version: str | None) -> _plan.Tree:
+        family = self.params["parameter_group_family"] or family_of(version)
+        running = current.get(self.key, {}).get("engine_version")
+        tree: _plan.Tree = {}
+        for kind, option in (("parameter_group", "parameters"), ("instance_parameter_group", "instance_parameters")):
+            wanted = self.params[option]
+            if wanted is None and kind == "instance_parameter_group":
+                continue
+            there = {_plan.name_of(key): fields for key, fields in current.items() if _plan.kind_of(key) == kind}
+            # After a major upgrade the former group stays: a snapshot of before needs it. It goes with the cluster.
+            name = self._group([one for one in there if there[one]["family"] == family_of(running)], running)
+            now = there.get(name)
+            former = {} if now else next((one.get("parameters") for one in there.values()), None) or {}
+            merged = _owned.merged_parameters((now or {}).get("parameters") or former, wanted, option)
+            tree[f"{kind}/{name}"] = {"family": family, "parameters": merged if merged is not None else former or None}
+        return tree
+
+    def _wanted_instances(self, current: _plan.Tree, groups: _plan.Tree, version: str | None) -> _plan.Tree:
+        given = self.params
+        there = {_plan.name_of(key): fields for key, fields in current.items() if _plan.kind_of(key) == "instance"}
+        names = instance_names(self.name, there, given["readers"])
+        group = next((_plan.name_of(key) for key in groups if _plan.kind_of(key) == "instance_parameter_group"), None)
+        tree: _plan.Tree = {}
+        for name in names:
+            number = instance_number(self.name, name) or 0
+            special = given["instances"].get(str(number), {})
+            own = {field: given[field] for field in INSTANCE_FIELDS if field in given}
+            own["instance_class"] = special.get("instance_class") or given["instance_class"]
+            own["promotion_tier"] = special.get("promotion_tier")
+            if own["promotion_tier"] is None:
+                # Serverless readers of the tiers 0 and 1 follow the writer's capacity, ready to take over; others do not.
+                last = 2 if own["instance_class"] == SERVERLESS else 1
+                own["promotion_tier"] = min(number - 1, last)
+            own["maintenance_window"] = given["maintenance_window"].lower() if given["maintenance_window"] else None
+            own.update(parameter_group=group, availability_zone=special.get("zone"))
+            tree[f"instance/{name}"] = own
+        self._place(current, tree, version)
+        return tree
+
+    def _place(self, current: _plan.Tree, instances: _plan.Tree, version: str | None) -> None:
+        """Give new instances their zones; ask whether their classes, and changed ones, are offered there."""
+        group = current.get(f"subnet_group/{self.name}", {})
+        zones = group.get("zones", [])
+        if not _plan.is_known(self.params["subnet_ids"]):
+            zones = []
+        elif group.get("subnet_ids") != sorted(self.params["subnet_ids"]):
+            zones = rules.check_subnets(self.params["subnet_ids"], self._subnets())
+        zones = rules.check_zones(self.params["zones"], zones) if zones else []
+        offers: dict[str, list[str]] = {}
+        for key, fields in instances.items():
+            name = fields["instance_class"]
+            if current.get(key, {}).get("instance_class") != name and name not in offers:
+                offers[name] = rules.check_offer(name, version, self._options(name, version), zones)
+        fitting = [zone for zone in zones if all(not offer or zone in offer for offer in offers.values())]
+        known = {
+            _plan.name_of(key): fields.get("availability_zone") for key, fields in current.items() if key in instances
+        }
+        names = [_plan.name_of(key) for key in instances]
+        placed = spread(fitting or zones, known, names) if zones else {}
+        for key, fields in instances.items():
+            special = fields["availability_zone"]
+            if special and zones and special not in zones:
+                raise _plan.Refused(f"instances puts {key} into {special}: use some of {', '.join(zones)}.")
+            if key not in current and not special:
+                fields["availability_zone"] = placed.get(_plan.name_of(key), _plan.UNKNOWN)
+
+    def _subnets(self) -> list[dict[str, Any]]:
+        ids = [{"Name": "subnet-id", "Values": sorted(self.params["subnet_ids"])}]
+        return _owned.listed(self.client("ec2"), "describe_subnets", "Subnets", Filters=ids)
+
+    def _options(self, name: str, version: str | None) -> list[dict[str, Any]]:
+        call, key = "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"
+        release = {"EngineVersion": version} if version else {}
+        return self._describe(call, key, Engine="aurora-mysql", DBInstanceClass=name, **release)
+
+    def judged(self, changes: list[_plan.Change]) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+        for change in changes:
+            if change.kind == "parameter_group" and change.after.get("parameters"):
+                items = _parameter_items(change.after["parameters"])
+                yield "rds", "ModifyDBClusterParameterGroup", {"Parameters": items}
+            if change.action == _plan.CREATE and change.kind == "cluster":
+                yield "rds", "CreateDBCluster", {"StorageEncrypted": change.after.get("storage_encrypted")}
 
     # Writing
 
@@ -287,83 +240,124 @@ class Aurora(Planned):
         return {}
 
     def _create_parameter_group(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
-        answer = self.rds.create_db_cluster_parameter_group(
-            DBClusterParameterGroupName=self.name,
+        word = GROUPS[change.kind][0]
+        create = getattr(
+            self.rds,
+            "create_db_cluster_parameter_group" if change.kind == "parameter_group" else "create_db_parameter_group",
+        )
+        answer = create(
             DBParameterGroupFamily=change.after["family"],
             Description=f"Parameters of {self.name}",
             Tags=tags_to_list(change.after.get("tags")),
             aws_retry=True,
+            **{f"{word}Name": change.name},
         )
-        self._set_parameters(change.after.get("parameters", {}))
-        return {"arn": answer["DBClusterParameterGroup"]["DBClusterParameterGroupArn"]}
+        self._set_parameters(change.key, change.after.get("parameters") or {})
+        return {"arn": answer[word][f"{word}Arn"]}
 
     def _update_parameter_group(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         after = change.after.get("parameters", {})
-        self._set_parameters(_owned.changed_parameters(change.before.get("parameters"), after))
+        self._set_parameters(change.key, _owned.changed_parameters(change.before.get("parameters"), after))
         return self._update_tags(change, tree)
 
-    def _set_parameters(self, parameters: Mapping[str, str]) -> None:
+    def _set_parameters(self, key: str, parameters: Mapping[str, str]) -> None:
         if not parameters:
             return
-        dynamic = {item["ParameterName"] for item in self._parameters() if item.get("ApplyType") == "dynamic"}
-        items = [
-            {
-                "ParameterName": name,
-                "ParameterValue": value,
-                "ApplyMethod": "immediate" if name in dynamic else "pending-reboot",
-            }
-            for name, value in sorted(parameters.items())
-        ]
-        for batch in _owned.batches(items, 20):
-            self.rds.modify_db_cluster_parameter_group(
-                DBClusterParameterGroupName=self.name, Parameters=batch, aws_retry=True
-            )
+        dynamic = {item["ParameterName"] for item in self._parameters(key) if item.get("ApplyType") == "dynamic"}
+        cluster = _plan.kind_of(key) == "parameter_group"
+        modify = self.rds.modify_db_cluster_parameter_group if cluster else self.rds.modify_db_parameter_group
+        named = {f"{GROUPS[_plan.kind_of(key)][0]}Name": _plan.name_of(key)}
+        for batch in _owned.batches(_parameter_items(parameters, dynamic), 20):
+            modify(Parameters=batch, aws_retry=True, **named)
 
     def _delete_parameter_group(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         self._await_no_cluster()
-        self.rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName=self.name, aws_retry=True)
+        cluster = change.kind == "parameter_group"
+        delete = self.rds.delete_db_cluster_parameter_group if cluster else self.rds.delete_db_parameter_group
+        delete(aws_retry=True, **{f"{GROUPS[change.kind][0]}Name": change.name})
         return {}
+
+    _create_instance_parameter_group = _create_parameter_group
+    _update_instance_parameter_group = _update_parameter_group
+    _delete_instance_parameter_group = _delete_parameter_group
 
     def _create_cluster(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         self._await_no_cluster()  # one that is being deleted still holds the name
-        arguments = self._arguments(change)
-        if change.after.get("log_exports"):
-            arguments["EnableCloudwatchLogsExports"] = change.after["log_exports"]
+        if "restored_from" in change.after:
+            return self._restore_cluster(change)
         answer = self.rds.create_db_cluster(
             DBClusterIdentifier=self.name,
             Engine="aurora-mysql",
-            DBSubnetGroupName=self.name,
-            Tags=tags_to_list(change.after.get("tags")),
             aws_retry=True,
-            **arguments,
+            **self._birth_arguments(change.after),
+            **cluster_arguments(change.after),
         )
         return {**cluster_fields(answer["DBCluster"]), "status": "creating", "tags": change.after.get("tags", {})}
 
-    def _arguments(self, change: _plan.Change) -> dict[str, Any]:
-        arguments = cluster_arguments(change.after)
-        if "EngineVersion" in arguments:
-            versions = self._describe("describe_db_engine_versions", "DBEngineVersions", Engine="aurora-mysql")
-            arguments["EngineVersion"] = full_version(
-                (one["EngineVersion"] for one in versions), arguments["EngineVersion"]
+    def _birth_arguments(self, fields: _plan.Fields) -> dict[str, Any]:
+        exports = {"EnableCloudwatchLogsExports": fields["log_exports"]} if fields.get("log_exports") else {}
+        return {"DBSubnetGroupName": self.name, "Tags": tags_to_list(fields.get("tags")), **exports}
+
+    def _restore_cluster(self, change: _plan.Change) -> _plan.Fields:
+        """Restore, wait (AWS changes a cluster only once it is there), and give it what the restoring call does not take."""
+        restore, fields = self.params["restore"], change.after
+        arguments = self._birth_arguments(fields)
+        arguments.update(cluster_arguments({name: fields[name] for name in RESTORED_WITH if name in fields}))
+        if restore["snapshot"]:
+            (snapshot,) = self._snapshots(restore["snapshot"])
+            if fields.get("storage_encrypted") and not snapshot.get("StorageEncrypted"):
+                arguments.setdefault("KmsKeyId", "alias/aws/rds")
+            if fields.get("engine_version") not in (None, snapshot["EngineVersion"]):
+                arguments["EngineVersion"] = fields["engine_version"]
+            self.rds.restore_db_cluster_from_snapshot(
+                DBClusterIdentifier=self.name,
+                SnapshotIdentifier=snapshot["DBClusterSnapshotArn"],
+                Engine="aurora-mysql",
+                aws_retry=True,
+                **arguments,
             )
-        return arguments
+        else:
+            moment = {"RestoreToTime": restore["time"]} if restore["time"] else {"UseLatestRestorableTime": True}
+            self.rds.restore_db_cluster_to_point_in_time(
+                DBClusterIdentifier=self.name,
+                SourceDBClusterIdentifier=restore["cluster"],
+                aws_retry=True,
+                **moment,
+                **arguments,
+            )
+        self._await_cluster()
+        restored = cluster_fields(self._clusters()[0])
+        rest = {name: value for name, value in fields.items() if name not in BORN_WITH and restored.get(name) != value}
+        after = _plan.Change(_plan.UPDATE, change.key, {name: restored.get(name) for name in rest}, rest)
+        return {**restored, **self._modify_cluster(after)}
 
     def _update_cluster(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         self._await_cluster()
-        arguments = self._arguments(change)
+        self._update_tags(change, tree)
+        return self._modify_cluster(change)
+
+    def _modify_cluster(self, change: _plan.Change) -> _plan.Fields:
+        arguments = cluster_arguments(change.after)
         if "log_exports" in change.after:
             before, after = set(change.before["log_exports"] or []), set(change.after["log_exports"])
             arguments["CloudwatchLogsExportConfiguration"] = {
                 "EnableLogTypes": sorted(after - before),
                 "DisableLogTypes": sorted(before - after),
             }
-        fields = self._update_tags(change, tree)
-        if arguments:
-            self.rds.modify_db_cluster(
-                DBClusterIdentifier=self.name, ApplyImmediately=True, aws_retry=True, **arguments
-            )
-            fields["status"] = "modifying"
-        return fields
+        version = change.after.get("engine_version")
+        if version and major(version) != major(change.before["engine_version"]):
+            arguments["AllowMajorVersionUpgrade"] = True
+            group = f"default.{family_of(version)}"
+            if self.params["instance_parameters"] is not None:
+                group = group_name(self.name, None, change.before["engine_version"], family_of(version))
+            arguments["DBInstanceParameterGroupName"] = group
+        if not arguments:
+            return {}
+        answer = self.rds.modify_db_cluster(
+            DBClusterIdentifier=self.name, ApplyImmediately=True, aws_retry=True, **arguments
+        )
+        secret = answer["DBCluster"].get("MasterUserSecret", {}).get("SecretArn")
+        return {"status": "modifying", **({"master_secret_arn": secret} if secret else {})}
 
     def _delete_cluster(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         wait_for(
@@ -373,7 +367,7 @@ class Aurora(Planned):
             self.params["wait_timeout"],
             self.delay,
         )
-        snapshot = self.params["final_snapshot_name"]
+        snapshot = change.before.get("final_snapshot")
         choice = {"FinalDBSnapshotIdentifier": snapshot} if snapshot else {"SkipFinalSnapshot": True}
         self.rds.delete_db_cluster(DBClusterIdentifier=self.name, aws_retry=True, **choice)
         self._await_no_cluster()
@@ -387,16 +381,13 @@ class Aurora(Planned):
             self.params["wait_timeout"],
             self.delay,
         )
-        upgrade = change.after.get("auto_minor_version_upgrade")
         arguments = {
             "DBInstanceIdentifier": change.name,
             "DBClusterIdentifier": self.name,
             "Engine": "aurora-mysql",
-            "DBInstanceClass": change.after["instance_class"],
-            "PromotionTier": change.after["promotion_tier"],
             "PubliclyAccessible": False,
             "Tags": tags_to_list(change.after.get("tags")),
-            **({} if upgrade is None else {"AutoMinorVersionUpgrade": upgrade}),
+            **instance_arguments(change.after),
         }
         try:
             answer = self.rds.create_db_instance(aws_retry=True, **arguments)
@@ -407,9 +398,7 @@ class Aurora(Planned):
         return {"arn": answer["DBInstance"]["DBInstanceArn"], "status": "creating", "writer": first}
 
     def _update_instance(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
-        targets = {"instance_class": "DBInstanceClass", "promotion_tier": "PromotionTier"}
-        targets["auto_minor_version_upgrade"] = "AutoMinorVersionUpgrade"
-        arguments = {target: change.after[name] for name, target in targets.items() if name in change.after}
+        arguments = instance_arguments(change.after)
         fields = self._update_tags(change, tree)
         if arguments:
             # One at a time, so that the cluster fails over to an instance that is up.
@@ -428,39 +417,6 @@ class Aurora(Planned):
         _owned.write_tags(self.rds, tree[change.key]["arn"], change)
         return {}
 
-    # Waiting
-
-    @property
-    def delay(self) -> float:
-        """Seconds between two looks: many for a long wait, as RDS limits how often one may ask."""
-        return min(10.0, self.params["wait_timeout"] / 20)
-
-    def _is_settled(self, what: str, status: str, pending: bool = False) -> bool:
-        if status.startswith(FAILED):
-            self.module.fail_json(
-                msg=f"{what} is in the state {status!r}, from which it does not become available by itself."
-            )
-        return not pending and not status.startswith(UNDER_WAY)
-
-    def _await_cluster(self) -> None:
-        def settled() -> bool:
-            every = [cluster_fields(cluster)["status"] for cluster in self._clusters()]
-            return all(self._is_settled(f"Cluster {self.name}", status) for status in every)
-
-        wait_for(self.module, f"cluster {self.name} to be available", settled, self.params["wait_timeout"], self.delay)
-
-    def _await_instances(self) -> None:
-        def settled() -> bool:
-            every = [instance_fields(instance, False) for instance in self._instances()]
-            return all(self._is_settled(f"Instance {one['arn']}", one["status"], one["pending"]) for one in every)
-
-        what = f"the instances of cluster {self.name} to be available"
-        wait_for(self.module, what, settled, self.params["wait_timeout"], self.delay)
-
-    def _await_no_cluster(self) -> None:
-        what = f"cluster {self.name} to disappear"
-        wait_for(self.module, what, lambda: not self._clusters(), self.params["wait_timeout"], self.delay)
-
     def settle(self, tree: _plan.Tree) -> _plan.Tree:
         watched = [fields["status"] for key, fields in tree.items() if _plan.kind_of(key) in ("cluster", "instance")]
         if not self.params["wait"] or not any(status.startswith(UNDER_WAY) for status in watched):
@@ -472,12 +428,14 @@ class Aurora(Planned):
     # Reporting
 
     def facts(self, tree: _plan.Tree) -> dict[str, Any]:
-        cluster = tree.get(f"cluster/{self.name}")
+        cluster = tree.get(self.key)
         names = {"cluster_arn": "arn", "endpoint": "endpoint", "reader_endpoint": "reader_endpoint"}
         names.update(port="port", master_secret_arn="master_secret_arn", engine_version="engine_version")
         facts = {name: cluster.get(field) or _plan.UNKNOWN if cluster else None for name, field in names.items()}
         kept = ("database_name", "master_username", "deletion_protection")
         facts.update({name: cluster.get(name) if cluster else None for name in kept})
+        every = [fields for key, fields in tree.items() if _plan.kind_of(key) in ("cluster", "instance")]
+        facts["settled"] = all(self._seems_settled(fields) for fields in every) if cluster else None
         facts["instances"] = [
             {
                 "name": _plan.name_of(key),
@@ -489,3 +447,21 @@ class Aurora(Planned):
             if _plan.kind_of(key) == "instance"
         ]
         return facts
+
+    def _seems_settled(self, fields: _plan.Fields) -> bool:
+        if "status" not in fields:  # predicted in check mode
+            return bool(self.params["wait"])
+        return not fields.get("pending") and not str(fields["status"]).startswith(UNDER_WAY)
+
+
+def _parameter_items(parameters: Mapping[str, str], dynamic: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Return parameters as the modifying calls take them; only a dynamic one may be applied at once."""
+    at_once = set(dynamic)
+    return [
+        {
+            "ParameterName": name,
+            "ParameterValue": value,
+            "ApplyMethod": "immediate" if name in at_once else "pending-reboot",
+        }
+        for name, value in sorted(parameters.items())
+    ]

@@ -37,6 +37,11 @@ options:
   admin_secret_arn:
     description: Secret with the administrator's C(username) and C(password), as RDS manages it.
     type: str
+  login_host:
+    description:
+      - Host name at which the administrator logs in; the contract's C(database/host) unless set.
+      - Where nodes connect through an RDS Proxy, which knows only their own user, it is the endpoint of the cluster itself.
+    type: str
   login_user:
     description: Administrator, where there is no Secrets Manager.
     type: str
@@ -206,7 +211,8 @@ def run(module: AnsibleModule, contract: Mapping[str, Any]) -> None:
         "password": _node.leaf(contract, "secrets/database/password"),
     }
     module.no_log_values.add(names["password"])
-    server = {"host": _node.leaf(contract, "database/host"), "port": int(_node.leaf(contract, "database/port") or 3306)}
+    host = module.params["login_host"] or _node.leaf(contract, "database/host")
+    server = {"host": host, "port": int(_node.leaf(contract, "database/port") or 3306)}
     if module.params["admin_secret_arn"]:
         admin = _node.read_secret(module, module.params["admin_secret_arn"])
     else:
@@ -245,6 +251,7 @@ def main() -> None:
         argument_spec={
             "contract": {"type": "path", "default": "/run/wordpress_ha/contract.json"},
             "admin_secret_arn": {"type": "str", "no_log": False},
+            "login_host": {"type": "str"},
             "login_user": {"type": "str"},
             "login_password": {"type": "str", "no_log": True},
             "ca_file": {"type": "path", "default": "/etc/ssl/certs/ca-certificates.crt"},

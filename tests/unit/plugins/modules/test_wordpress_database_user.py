@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,3 +128,34 @@ def test_roles_and_unknown_lines_of_show_grants_are_left_alone():
 
 def test_wildcards_in_the_databases_name_are_escaped():
     assert subject.scope_of("a_b%c`d") == r"`a\_b\%c``d`.*"
+
+
+@pytest.mark.parametrize(("login_host", "expected"), [(None, "proxy.example"), ("cluster.example", "cluster.example")])
+def test_the_administrator_may_log_in_beside_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, login_host: str | None, expected: str
+) -> None:
+    met: list[str] = []
+
+    def connect(login: Any, _ca_file: str) -> None:
+        met.append(login["host"])
+        raise OSError("nobody there")
+
+    def fail_json(msg: str) -> None:
+        raise SystemExit(msg)
+
+    monkeypatch.setattr(subject._node, "connect", connect)
+    params = {
+        "login_host": login_host,
+        "admin_secret_arn": None,
+        "login_user": "a",
+        "login_password": "b",
+        "ca_file": "c",
+    }
+    module = SimpleNamespace(params=params, no_log_values=set(), check_mode=False, fail_json=fail_json)
+    contract = {
+        "database": {"host": "proxy.example", "port": "3306", "name": "wp"},
+        "secrets": {"database": {"username": "wp", "password": "canary"}},
+    }
+    with pytest.raises(SystemExit, match=expected):
+        subject.run(module, contract)
+    assert met == [expected]
