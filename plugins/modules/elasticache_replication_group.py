@@ -8,17 +8,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: elasticache_replication_group
-short_description: Manage a Valkey or Redis cache with TLS, a password and automatic failover
+short_description: Manage a Valkey or Redis cache with TLS, a password or user, and automatic failover
 version_added: 0.1.0
 description:
-  - One run brings the cache subnet group, the parameter group and the replication group to the wanted state.
+  - One run brings the cache subnet group, the parameter group, the users and the replication group to the wanted state.
   - The group always has cluster mode off, TLS required, encryption at rest and a password. With replicas it spans several
     Availability Zones and fails over by itself.
-  - The password is read from Secrets Manager when the group is created and goes to ElastiCache alone. Check mode does not read it.
+  - The password is read from Secrets Manager when the group or a user is created and goes to ElastiCache alone. Check mode does
+    not read it.
   - The parameter group is named after the group and its family, such as C(blog-cache-valkey8). An upgrade to another family
     creates its successor and removes it afterwards.
 notes:
-  - C(community.aws.elasticache) 10.0 knows neither TLS, passwords, replicas nor tags, and its parameter groups end at Redis 6.
+  - C(community.aws.elasticache) 10.0 knows neither TLS, passwords, users, replicas nor tags, and its parameter groups end at Redis 6.
     When it manages replication groups, this module can be retired.
   - A change of the password in Secrets Manager is not noticed; ElastiCache does not report which one it holds.
 author:
@@ -59,6 +60,24 @@ options:
   auth_token_secret_arn:
     description: ARN of the secret whose JSON key C(auth_token) is the password. Required for O(state=present).
     type: str
+  user:
+    description:
+      - Name of the user that clients are, with the password (role-based access control). V(default) is the one of clients that send a
+        password alone.
+      - The empty string is none; clients then send the password as the group's token. Unset is the same for a new group, and leaves
+        an existing one as it is. A change from one to the other is made in place, and clients have to follow it.
+      - The user, a second one named C(default) that may do nothing, and their user group are named after the cache.
+    type: str
+  user_access:
+    description:
+      - What the user may do, in the words of the C(ACL) command. Unset is every key, and every command but dangerous ones, of which only
+        C(FLUSHDB), C(FLUSHALL) and C(INFO) are allowed.
+      - AWS reports it in words of its own. Compared is what was asked for, which is why a tag of the user holds its digest.
+    type: str
+  zones:
+    description: Availability Zones of the nodes, the primary's first, used by turns when the group is created. Unset leaves it to AWS.
+    type: list
+    elements: str
   description:
     description: Description of the group.
     type: str
@@ -69,7 +88,7 @@ options:
     description: ARN of the key for encryption at rest. Unset is the account's own. It cannot be changed later.
     type: str
   snapshot_retention_days:
-    description: Days that daily snapshots are kept; V(0) takes none.
+    description: Days that daily snapshots are kept, at most 35; V(0) takes none.
     type: int
   snapshot_window:
     description: Daily time of the snapshot in UTC, such as V(03:00-04:00).
@@ -130,9 +149,30 @@ reader_endpoint:
   description: Host name that spreads over the replicas.
   type: str
   returned: always
+configuration_endpoint:
+  description: Always null; only a Memcached cluster has one.
+  type: str
+  returned: always
 port:
   description: Port of both endpoints.
   type: int
+  returned: always
+tls:
+  description: Whether clients must use TLS, which is always so.
+  type: bool
+  returned: always
+user:
+  description: Name of the user that clients are; null when they send a token.
+  type: str
+  returned: always
+settled:
+  description: Whether nothing is under way; false while the group is being created or changed.
+  type: bool
+  returned: always
+node_ids:
+  description: Identifiers of the nodes, as metrics name them.
+  type: list
+  elements: str
   returned: always
 engine:
   description: What runs.
@@ -160,7 +200,7 @@ actions:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._aws import run
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._aws import main as run
 from ansible_collections.wordpress_ha.aws.plugins.module_utils._replication_group import ReplicationGroup
 
 
@@ -177,6 +217,9 @@ def main() -> None:
             "replicas": {"type": "int", "default": 1},
             "parameters": {"type": "dict"},
             "auth_token_secret_arn": {"type": "str", "no_log": False},
+            "user": {"type": "str"},
+            "user_access": {"type": "str"},
+            "zones": {"type": "list", "elements": "str"},
             "description": {"type": "str"},
             "port": {"type": "int"},
             "kms_key_id": {"type": "str", "no_log": False},
@@ -195,7 +238,7 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    run(ReplicationGroup(module))
+    run(module, ReplicationGroup)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,9 @@ class Cache:
         return arn
 
     def list_tags_for_resource(self, ResourceName: str) -> Any:
+        group = self.groups.get(ResourceName.rsplit(":", 1)[-1], {})
+        if ":replicationgroup:" in ResourceName and group.get("Status") == "creating":
+            raise fake_service.Error("InvalidReplicationGroupState")
         return {"TagList": [{"Key": key, "Value": value} for key, value in self.tags[ResourceName].items()]}
 
     def add_tags_to_resource(self, ResourceName: str, Tags: Any) -> None:
@@ -182,6 +185,12 @@ class Cache:
     def delete_replication_group(self, ReplicationGroupId: str, **arguments: Any) -> None:
         self._available(ReplicationGroupId).update(Status="deleting", looks=2)
 
+    def describe_user_groups(self, UserGroupId: str) -> Any:
+        raise fake_service.Error("UserGroupNotFound")
+
+    def describe_users(self) -> Any:
+        return {"Users": []}
+
 
 @contextlib.contextmanager
 def account() -> Iterator[Cache]:
@@ -289,6 +298,24 @@ def test_a_group_in_creation_is_not_changed_but_waited_for(cache: Cache) -> None
     waited = contract.succeed(module, PARAMS)
     assert waited.result["changed"] is False
     assert waited.facts["primary_endpoint"] == "master.blog"
+
+
+def test_a_group_in_creation_can_be_removed(cache: Cache) -> None:
+    contract.succeed(module, {**PARAMS, "wait": False})
+    assert cache.groups["blog-cache"]["Status"] == "creating"
+    contract.succeed(module, {**PARAMS, "state": "absent"})
+    assert not cache.groups and not cache.subnet_groups
+
+
+def test_a_group_whose_creation_failed_is_named_and_can_be_removed(cache: Cache) -> None:
+    contract.succeed(module, PARAMS)
+    group = cache.groups["blog-cache"]
+    group.update(Status="create-failed", looks=100)
+    assert "Delete it" in contract.run(module, {**PARAMS, "node_type": "cache.r7g.large"}).result["msg"]
+    group.update(Status="create-failed", looks=100)
+    cache._available = lambda _name: group  # type: ignore[method-assign]
+    contract.succeed(module, {**PARAMS, "state": "absent"})
+    assert not cache.groups
 
 
 def test_cluster_mode_is_refused(cache: Cache) -> None:
