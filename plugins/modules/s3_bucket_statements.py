@@ -26,8 +26,14 @@ options:
     description: The statements by C(Sid), each as in IAM's grammar, without C(Sid). For O(state=absent) only the names count.
     type: dict
     required: true
+  bucket_planned:
+    description: Whether another task of the same play makes the bucket, so that it may be missing in check mode.
+    type: bool
+    default: false
   lint_ignore:
-    description: Rules of the lint whose findings are only warned of, by the names in its messages.
+    description:
+      - Rules of the lint whose findings are only warned of, by the names in its messages.
+      - A statement that lets everybody in is refused all the same.
     type: list
     elements: str
     default: []
@@ -82,19 +88,10 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _plan
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _bucket, _plan
 from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import lint, named
 
-VERSION = "2012-10-17"
 SID = re.compile(r"[A-Za-z0-9]+")
-
-
-def normal(value: Any) -> Any:
-    """Return a part of a statement so that equal meanings are equal: single values are lists, lists are sorted."""
-    if isinstance(value, Mapping):
-        return {key: normal(item) for key, item in value.items()}
-    values = value if isinstance(value, list) else [value]
-    return sorted(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
 
 
 class Statements(_aws.Planned):
@@ -114,57 +111,43 @@ class Statements(_aws.Planned):
                     f"statements.{sid} is {statement!r}: give a dictionary with Effect, Principal, Action ..."
                 )
         self.api = self.client("s3")
-        self.policy: dict[str, Any] = {}
+        self.policy = _bucket.parsed(None)
 
     def read(self) -> _plan.Tree:
         try:
             text = self.api.get_bucket_policy(Bucket=self.bucket, aws_retry=True)["Policy"]
         except is_boto3_error_code("NoSuchBucketPolicy"):
-            text = "{}"
+            text = None
         except is_boto3_error_code("NoSuchBucket") as error:
+            planned = self.params["bucket_planned"] and self.module.check_mode
+            if planned or self.params["state"] == "absent":
+                return {}
             raise _plan.Refused(f"bucket is {self.bucket!r}: there is no such bucket. Make it first.") from error
-        self.policy = {"Version": VERSION, **json.loads(text)}
-        statements = self.policy.get("Statement", [])
-        self.policy["Statement"] = statements if isinstance(statements, list) else [statements]
+        self.policy = _bucket.parsed(text)
         return {f"statement/{sid}": {"statement": now} for sid, now in self._ours().items()}
 
     def _ours(self) -> dict[str, dict[str, Any]]:
-        found = {one["Sid"]: one for one in self.policy["Statement"] if one.get("Sid") in self.wanted}
-        return {sid: {key: item for key, item in one.items() if key != "Sid"} for sid, one in found.items()}
+        return _bucket.named(self.policy, self.wanted)
 
     def desired(self, current: _plan.Tree) -> _plan.Tree:
         ours = self._ours()
         tree = {}
         for sid, statement in self.wanted.items():
-            same = sid in ours and normal(ours[sid]) == normal(statement)
-            tree[f"statement/{sid}"] = {"statement": ours[sid] if same else dict(statement)}
+            tree[f"statement/{sid}"] = {"statement": _bucket.kept(ours.get(sid), dict(statement))}
         self._refuse_harmful(self._merged(self.wanted))
         return tree
 
     def _merged(self, ours: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Return the policy with our statements in their places, new ones last."""
-        statements = []
-        for one in self.policy["Statement"]:
-            if one.get("Sid") not in self.wanted:
-                statements.append(one)
-            elif one["Sid"] in ours:
-                statements.append({"Sid": one["Sid"], **ours[one["Sid"]]})
-        there = {one.get("Sid") for one in statements}
-        new = [{"Sid": sid, **statement} for sid, statement in ours.items() if sid not in there]
-        return {**self.policy, "Statement": [*statements, *new]}
+        return _bucket.merged(self.policy, ours, self.wanted)
 
     def _refuse_harmful(self, policy: dict[str, Any]) -> None:
         named.findings(
-            self.module, lint.bucket_policy(policy), self.params["lint_ignore"], lambda path: self._place(policy, path)
+            self.module,
+            lint.bucket_policy(policy),
+            self.params["lint_ignore"],
+            lambda path: _bucket.place(self.bucket, policy, path),
         )
-
-    def _place(self, policy: dict[str, Any], path: tuple[Any, ...]) -> str:
-        """Say where in the policy a finding is: a statement's Sid says more than its number."""
-        names = [str(part) for part in path]
-        if len(path) > 1 and path[0] == "Statement" and isinstance(path[1], int):
-            sid = policy["Statement"][path[1]].get("Sid")
-            names[1] = str(sid or path[1])
-        return ".".join([f"policy of bucket {self.bucket}", *names])
 
     def handlers(self) -> dict[str, _plan.Handler]:
         return {f"{action} statement": self._write for action in (_plan.CREATE, _plan.UPDATE, _plan.DELETE)}
@@ -196,6 +179,7 @@ def main() -> None:
         argument_spec={
             "bucket": {"type": "str", "required": True},
             "statements": {"type": "dict", "required": True},
+            "bucket_planned": {"type": "bool", "default": False},
             "lint_ignore": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent", "gathered"], "default": "present"},
         },
