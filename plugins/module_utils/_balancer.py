@@ -9,78 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
 from . import _header_secret, _listeners, _owned, _plan
 from ._aws import Planned, tags_to_dict, tags_to_list, wait_for
+from ._target_groups import (
+    CHECKED,
+    attribute_list,
+    attribute_values,
+    health_check_arguments,
+    health_check_fields,
+    target_group_options,
+)
 
 #: Marks target groups as belonging to a balancer of this name, also while nothing forwards to them.
 BALANCER_TAG = "wordpress_ha:load_balancer"
 DEFAULT_SSL_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 MISSING = ("LoadBalancerNotFound", "TargetGroupNotFound", "ListenerNotFound")
-
-HEALTH_CHECK = {
-    "path": "HealthCheckPath",
-    "port": "HealthCheckPort",
-    "protocol": "HealthCheckProtocol",
-    "interval": "HealthCheckIntervalSeconds",
-    "timeout": "HealthCheckTimeoutSeconds",
-    "healthy": "HealthyThresholdCount",
-    "unhealthy": "UnhealthyThresholdCount",
-}
-TARGET_GROUP_SPEC: dict[str, Any] = {
-    "port": {"type": "int", "default": 80},
-    "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"], "default": "HTTP"},
-    "target_type": {"type": "str", "choices": ["instance", "ip"], "default": "instance"},
-    "health_check": {
-        "type": "dict",
-        "options": {
-            "path": {"type": "str"},
-            "port": {"type": "str"},
-            "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"]},
-            "interval": {"type": "int"},
-            "timeout": {"type": "int"},
-            "healthy": {"type": "int", "aliases": ["healthy_threshold"]},
-            "unhealthy": {"type": "int", "aliases": ["unhealthy_threshold"]},
-            "matcher": {"type": "str"},
-        },
-    },
-    "attributes": {"type": "dict"},
-}
-
-
-def attribute_values(attributes: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return attributes as AWS spells them: text, booleans in lower case, also those that a template made text."""
-    texts = {name: str(value) for name, value in (attributes or {}).items()}
-    return {name: text.lower() if text in ("True", "False") else text for name, text in texts.items()}
-
-
-def attribute_list(values: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return attributes in AWS's form."""
-    return [{"Key": name, "Value": value} for name, value in sorted(values.items())]
-
-
-def target_group_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the options of one target group as Ansible checks a module's, and fill in the defaults."""
-    result = ArgumentSpecValidator(TARGET_GROUP_SPEC).validate(dict(given))
-    if result.error_messages:
-        raise _owned.Refused(f"target_groups.{name}: {'; '.join(result.error_messages)}")
-    return dict(result.validated_parameters)
-
-
-def health_check_fields(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the health check of a described target group in this module's terms."""
-    fields = {name: group.get(source) for name, source in HEALTH_CHECK.items()}
-    return {**fields, "matcher": (group.get("Matcher") or {}).get("HttpCode")}
-
-
-def health_check_arguments(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of CreateTargetGroup or ModifyTargetGroup for a health check."""
-    arguments = {target: fields[name] for name, target in HEALTH_CHECK.items() if fields.get(name) is not None}
-    if fields.get("matcher") is not None:
-        arguments["Matcher"] = {"HttpCode": fields["matcher"]}
-    return arguments
 
 
 class Balancer(Planned):
@@ -102,36 +47,53 @@ class Balancer(Planned):
         self.groups: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, str]] = {}
         self.shown: set[str] = set()
+        self.found: _plan.Tree = {}
 
     # Reading
 
     def read(self) -> _plan.Tree:
+        """Read everything; the calls grow by the attributes of each target group alone, since only they cannot be listed."""
         self._read_headers()
         for name, options in (self.params["target_groups"] or {}).items():
             self.groups[name] = target_group_options(name, options or {})
-        tree: _plan.Tree = {}
         balancers = self._balancers()
         arn = balancers[0]["LoadBalancerArn"] if balancers else None
-        tree.update(self._read_target_groups(arn))
+        candidates = self._target_groups(arn)
+        listeners = self._listeners(arn) if arn else []
+        rules = [rule for listener in listeners for rule in listener["rules"]]
+        arns = [
+            *([arn] if arn else []),
+            *(group["TargetGroupArn"] for group in candidates),
+            *(listener["ListenerArn"] for listener in listeners),
+            *(rule["RuleArn"] for rule in rules),
+        ]
+        tags = self._tags(arns)
+        tree: _plan.Tree = {}
+        for group in candidates:
+            if self._is_ours(group["TargetGroupName"], tags[group["TargetGroupArn"]]):
+                tree[f"target_group/{group['TargetGroupName']}"] = self._target_group_fields(group)
+        names = {fields["arn"]: _plan.name_of(key) for key, fields in tree.items()}
         for balancer in balancers:
             tree[self.key] = self._balancer_fields(balancer)
-        if arn:
-            tree.update(self._read_listeners(arn, tree))
-        described = {fields["arn"]: fields for fields in tree.values() if "tags" not in fields}
-        for found, tags in self._tags(list(described)).items():
-            described[found]["tags"] = tags
+        for listener in listeners:
+            tree.update(self._listener_fields(listener, names))
         for key, fields in tree.items():
+            fields["tags"] = tags[fields["arn"]]
             if _plan.kind_of(key) in ("load_balancer", "target_group"):
                 _owned.refuse_foreign(
                     f"the {key.replace('/', ' ')}", fields["tags"], self.params["tags"], self.deleting
                 )
+        self._refuse_protected(tree)
+        self.found = tree
+        return tree
+
+    def _refuse_protected(self, tree: _plan.Tree) -> None:
         protected = tree.get(self.key, {}).get("attributes", {}).get("deletion_protection.enabled") == "true"
         if self.deleting and protected:
             raise _owned.Refused(
                 f"Load balancer {self.name} has deletion protection. Nothing was deleted. To delete it, first run with "
                 "state=present and attributes {'deletion_protection.enabled': false}."
             )
-        return tree
 
     def _read_headers(self) -> None:
         """Tell the headers of rules that may be shown from those with a secret value, and read the latter's values."""
@@ -141,8 +103,9 @@ class Balancer(Planned):
         given = [one["http_header_secret"] for one in conditions if one.get("http_header_secret")]
         if given and not self.deleting:
             self.secrets = _header_secret.values(given, self.client("secretsmanager"))
-            # Whatever else may come to print them.
-            self.module.no_log_values.update(value for known in self.secrets.values() for value in known.values())
+            # Whatever else may come to print them. What stands for an unknown value in check mode is no secret, and stands in every result.
+            values = {value for known in self.secrets.values() for value in known.values()}
+            self.module.no_log_values.update(values - {_plan.UNKNOWN})
 
     def _list(self, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
         return _owned.listed(self.elb, operation, key, MISSING, **arguments)
@@ -163,59 +126,64 @@ class Balancer(Planned):
             **_balancer_identity(balancer),
         }
 
-    def _read_target_groups(self, balancer: str | None) -> _plan.Tree:
-        """Read the groups that are wanted by name or marked as this balancer's; unmarked ones of others are not looked at."""
-        candidates = [
+    def _target_groups(self, balancer: str | None) -> list[dict[str, Any]]:
+        """Return the groups that are wanted by name or may be marked as this balancer's; those of others are not looked at."""
+        return [
             group
             for group in self._list("describe_target_groups", "TargetGroups")
             if group["TargetGroupName"] in self.groups
             or not group.get("LoadBalancerArns")
             or balancer in group["LoadBalancerArns"]
         ]
-        tags = self._tags([group["TargetGroupArn"] for group in candidates])
-        tree: _plan.Tree = {}
-        for group in candidates:
-            arn, name = group["TargetGroupArn"], group["TargetGroupName"]
-            ours = tags[arn].get(BALANCER_TAG) == self.name
-            if not ours and (self.deleting or name not in self.groups):
-                continue
-            answer = self.elb.describe_target_group_attributes(TargetGroupArn=arn, aws_retry=True)
-            tree[f"target_group/{name}"] = {
-                "port": group.get("Port"),
-                "protocol": group.get("Protocol"),
-                "vpc_id": group.get("VpcId"),
-                "target_type": group.get("TargetType"),
-                "health_check": health_check_fields(group),
-                "attributes": {item["Key"]: item["Value"] for item in answer["Attributes"]},
-                "tags": tags[arn],
-                "arn": arn,
-            }
-        return tree
 
-    def _read_listeners(self, balancer: str, groups: _plan.Tree) -> _plan.Tree:
-        names = {fields["arn"]: _plan.name_of(key) for key, fields in groups.items()}
-        tree: _plan.Tree = {}
-        for listener in self._list("describe_listeners", "Listeners", LoadBalancerArn=balancer):
-            arn, port = listener["ListenerArn"], listener["Port"]
-            default = [item["CertificateArn"] for item in listener.get("Certificates") or []]
-            more: list[str] = []
-            if default:
+    def _is_ours(self, name: str, tags: Mapping[str, str]) -> bool:
+        return tags.get(BALANCER_TAG) == self.name or (name in self.groups and not self.deleting)
+
+    def _target_group_fields(self, group: Mapping[str, Any]) -> _plan.Fields:
+        arn = group["TargetGroupArn"]
+        answer = self.elb.describe_target_group_attributes(TargetGroupArn=arn, aws_retry=True)
+        return {
+            "port": group.get("Port"),
+            "protocol": group.get("Protocol"),
+            "vpc_id": group.get("VpcId"),
+            "target_type": group.get("TargetType"),
+            "health_check": health_check_fields(group),
+            "attributes": {item["Key"]: item["Value"] for item in answer["Attributes"]},
+            "arn": arn,
+        }
+
+    def _listeners(self, balancer: str) -> list[dict[str, Any]]:
+        """Return the listeners, each with its further certificates and its rules."""
+        listeners = self._list("describe_listeners", "Listeners", LoadBalancerArn=balancer)
+        for listener in listeners:
+            arn = listener["ListenerArn"]
+            listener["more"] = []
+            if listener.get("Certificates"):
                 found = self._list("describe_listener_certificates", "Certificates", ListenerArn=arn)
-                more = sorted({item["CertificateArn"] for item in found} - set(default))
-            tree[f"listener/{port}"] = {
+                default = {item["CertificateArn"] for item in listener["Certificates"]}
+                listener["more"] = sorted({item["CertificateArn"] for item in found} - default)
+            rules = self._list("describe_rules", "Rules", ListenerArn=arn)
+            listener["rules"] = [rule for rule in rules if not rule["IsDefault"]]
+        return listeners
+
+    def _listener_fields(self, listener: Mapping[str, Any], names: Mapping[str, str]) -> _plan.Tree:
+        port = listener["Port"]
+        default = [item["CertificateArn"] for item in listener.get("Certificates") or []]
+        tree: _plan.Tree = {
+            f"listener/{port}": {
                 "protocol": listener["Protocol"],
                 "ssl_policy": listener.get("SslPolicy") if listener["Protocol"] == "HTTPS" else None,
-                "certificates": default + more,
+                "certificates": default + listener["more"],
                 "default_action": _listeners.reported_action(listener["DefaultActions"], names),
-                "arn": arn,
+                "arn": listener["ListenerArn"],
             }
-            for rule in self._list("describe_rules", "Rules", ListenerArn=arn):
-                if not rule["IsDefault"]:
-                    tree[f"rule/{port}/{rule['Priority']}"] = {
-                        "conditions": _listeners.reported_conditions(rule["Conditions"], self.secrets, self.shown),
-                        "action": _listeners.reported_action(rule["Actions"], names),
-                        "arn": rule["RuleArn"],
-                    }
+        }
+        for rule in listener["rules"]:
+            tree[f"rule/{port}/{rule['Priority']}"] = {
+                "conditions": _listeners.reported_conditions(rule["Conditions"], self.secrets, self.shown),
+                "action": _listeners.reported_action(rule["Actions"], names),
+                "arn": rule["RuleArn"],
+            }
         return tree
 
     def _tags(self, arns: list[str]) -> dict[str, dict[str, str]]:
@@ -261,7 +229,7 @@ class Balancer(Planned):
         check = {
             name: value
             for name, value in (options["health_check"] or {}).items()
-            if value is not None and name in _CHECKED
+            if value is not None and name in CHECKED
         }
         return {
             "port": options["port"],
@@ -307,12 +275,24 @@ class Balancer(Planned):
             action = _listeners.wanted_action(rule["action"], where, groups)
             tree[f"rule/{port}/{rule['priority']}"] = {"conditions": conditions, "action": action}
 
+    def judged(self, changes: list[_plan.Change]) -> list[tuple[str, str, dict[str, Any]]]:
+        """Let the security rules see the TLS policies before anything is written."""
+        return [
+            ("elbv2", "ModifyListener", {"SslPolicy": change.after["ssl_policy"]})
+            for change in changes
+            if change.after.get("ssl_policy")
+        ]
+
     def arranged(self, changes: list[_plan.Change]) -> list[_plan.Change]:
-        """Let a listener's rules precede a new default action: a guard never stands for a moment without its exception."""
+        """Let a listener's rules precede a new default action: a guard never stands for a moment without its exception.
+
+        Rules that take another place among their likes go one after another, each after the one whose place it takes.
+        """
         late = [change for change in changes if change.action == _plan.UPDATE and change.kind == "listener"]
-        rest = [change for change in changes if change not in late]
+        moved = [change for change in changes if change.action == _plan.UPDATE and change.kind == "rule"]
+        rest = [change for change in changes if change not in late and change not in moved]
         first = next((index for index, change in enumerate(rest) if change.action == _plan.DELETE), len(rest))
-        return [*rest[:first], *late, *rest[first:]]
+        return [*rest[:first], *_listeners.without_gaps(moved, self.found), *late, *rest[first:]]
 
     # Writing
 
@@ -518,9 +498,6 @@ class Balancer(Planned):
             for port, fields in sorted(listeners.items())
         ]
         return facts
-
-
-_CHECKED = {*HEALTH_CHECK, "matcher"}
 
 
 def _balancer_identity(balancer: Mapping[str, Any]) -> _plan.Fields:

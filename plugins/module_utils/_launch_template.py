@@ -25,12 +25,16 @@ ROOT_VOLUME = {
     "encrypted": "Encrypted",
     "throughput": "Throughput",
     "iops": "Iops",
+    "kms_key_id": "KmsKeyId",
 }
+#: Root device of Debian's and Amazon's images, for one that does not say.
+DEVICE = "/dev/xvda"
 #: Fields of the normal form, all of which make a new version when they differ.
 FIELDS = (
     *PLAIN,
     "instance_profile",
     "security_group_ids",
+    "public_ip",
     "user_data",
     "metadata",
     "monitoring",
@@ -60,10 +64,12 @@ def reported(data: Mapping[str, Any]) -> Fields:
     metadata = {name: options.get(source) for name, source in METADATA.items()}
     metadata["instance_tags"] = metadata["instance_tags"] == "enabled"
     tags = {spec["ResourceType"]: spec.get("Tags", []) for spec in data.get("TagSpecifications") or []}
+    interface: Mapping[str, Any] = next(iter(data.get("NetworkInterfaces") or []), {})
     return {
         **{name: data.get(source) for name, source in PLAIN.items()},
         "instance_profile": profile.get("Name") or str(profile.get("Arn", "")).rsplit("/", 1)[-1] or None,
-        "security_group_ids": sorted(data.get("SecurityGroupIds") or []),
+        "security_group_ids": sorted(data.get("SecurityGroupIds") or interface.get("Groups") or []),
+        "public_ip": interface.get("AssociatePublicIpAddress"),
         "user_data": decoded(data.get("UserData")),
         "metadata": metadata,
         "monitoring": bool((data.get("Monitoring") or {}).get("Enabled")),
@@ -89,6 +95,7 @@ def wanted(given: Mapping[str, Any], tags: Mapping[str, str] | None) -> Fields:
         **{name: given[name] for name in PLAIN},
         "instance_profile": profile.rsplit("/", 1)[-1] if profile else None,
         "security_group_ids": sorted(given["security_group_ids"]),
+        "public_ip": given["public_ip"],
         "user_data": given["user_data"],
         "metadata": dict(given["metadata"]),
         "monitoring": given["monitoring"],
@@ -99,8 +106,11 @@ def wanted(given: Mapping[str, Any], tags: Mapping[str, str] | None) -> Fields:
 
 
 def matches(version: Fields, want: Fields) -> bool:
-    """Tell whether a version is what is wanted; unset means any."""
-    return all(version.get(name) == value for name, value in want.items() if value is not None)
+    """Tell whether a version is what is wanted; unset means any, also within the root volume."""
+    volume = want.get("root_volume") or {}
+    return all(
+        version.get(name) == value for name, value in want.items() if value is not None and name != "root_volume"
+    ) and ({**(version.get("root_volume") or {}), **volume} == (version.get("root_volume") or {}))
 
 
 def sent(fields: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +121,16 @@ def sent(fields: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
         data["IamInstanceProfile"] = {"Name": given["instance_profile"]}
     if "security_group_ids" in given:
         data["SecurityGroupIds"] = given["security_group_ids"]
+    if "public_ip" in given:
+        # AWS takes the address, and then the security groups too, with the interface only.
+        known: list[str] = [
+            group for one in (data.get("NetworkInterfaces") or [])[:1] for group in one.get("Groups", [])
+        ]
+        groups = data.pop("SecurityGroupIds", None) or known
+        interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": given["public_ip"], "Groups": groups}
+        data["NetworkInterfaces"] = [interface]
+    elif data.get("NetworkInterfaces") and "SecurityGroupIds" in data:
+        data["NetworkInterfaces"] = [{**data["NetworkInterfaces"][0], "Groups": data.pop("SecurityGroupIds")}]
     if "user_data" in given:
         data["UserData"] = encoded(given["user_data"])
     if "metadata" in given:
@@ -123,7 +143,7 @@ def sent(fields: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
         volume = given["root_volume"]
         ebs = {target: volume[name] for name, target in ROOT_VOLUME.items() if name in volume}
         data["BlockDeviceMappings"] = [
-            {"DeviceName": volume["device_name"], "Ebs": {**ebs, "DeleteOnTermination": True}}
+            {"DeviceName": volume.get("device_name") or DEVICE, "Ebs": {**ebs, "DeleteOnTermination": True}}
         ]
     if "cpu_credits" in given:
         data["CreditSpecification"] = {"CpuCredits": given["cpu_credits"]}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ._owned import Refused
+from ._plan import Change, Tree
 
 #: What AWS fills in where a redirect names nothing: the same part of the request.
 SAME = {"protocol": "#{protocol}", "port": "#{port}", "host": "#{host}", "path": "/#{path}", "query": "#{query}"}
@@ -80,6 +81,31 @@ def sent_action(action: Mapping[str, Any], arn_of: Callable[[str], str]) -> list
     if parts["message_body"]:
         config["MessageBody"] = parts["message_body"]
     return [{"Type": "fixed-response", "FixedResponseConfig": config}]
+
+
+def without_gaps(updates: Sequence[Change], found: Tree) -> list[Change]:
+    """Return the updates of rules in an order in which no request loses its rule where rules only change places.
+
+    A rule is overwritten once what it said stands elsewhere, or is wanted nowhere. Of rules that change places in a circle one comes
+    first all the same.
+    """
+    remaining, ordered = list(updates), []
+
+    def said(change: Change) -> tuple[Any, ...]:
+        fields = found[change.key]
+        return change.name.split("/")[0], fields["conditions"], fields["action"]
+
+    def says(change: Change) -> tuple[Any, ...]:
+        fields = {**found[change.key], **change.after}
+        return change.name.split("/")[0], fields["conditions"], fields["action"]
+
+    while remaining:
+        wanted = [says(change) for change in remaining]
+        free = [change for change in remaining if said(change) not in wanted or said(change) == says(change)]
+        chosen = (free or remaining)[0]
+        remaining.remove(chosen)
+        ordered.append(chosen)
+    return ordered
 
 
 #: Secret headers: by header name in lower case, the values by the stage of the secret's version that holds each.

@@ -13,6 +13,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto
 
 from . import _aws, _owned, _plan
 from ._fleet import outdated
+from ._scaling import template_of
 
 FORWARD = ("Pending", "InProgress", "Baking")
 ACTIVE = (*FORWARD, "Cancelling", "RollbackInProgress")
@@ -20,7 +21,7 @@ ACTIVE = (*FORWARD, "Cancelling", "RollbackInProgress")
 
 def aims_at(refresh: Mapping[str, Any], template_id: str, version: str) -> bool:
     """Tell whether a refresh leads to this version of this template."""
-    template = (refresh.get("DesiredConfiguration") or {}).get("LaunchTemplate") or {}
+    template = template_of(refresh.get("DesiredConfiguration") or {})
     return (template.get("LaunchTemplateId"), template.get("Version")) == (template_id, version)
 
 
@@ -28,7 +29,7 @@ def label(refresh: Mapping[str, Any] | None) -> str:
     """Return where an active refresh leads, in words that hold while it advances; nothing when there is none."""
     if refresh is None:
         return ""
-    template = (refresh.get("DesiredConfiguration") or {}).get("LaunchTemplate") or {}
+    template = template_of(refresh.get("DesiredConfiguration") or {})
     return f"version {template.get('Version', 'of the group')}"
 
 
@@ -57,6 +58,16 @@ def advice(status: str) -> str:
     if status == "Cancelled":
         return "Somebody cancelled it. Run again to continue."
     return f"To go back, roll out the version that worked. To find the cause, {look}; mend it and run again."
+
+
+def configuration(group: Mapping[str, Any], template_id: str, version: str) -> dict[str, Any]:
+    """Return what the instances of a group shall be: this version, of the types that the group launches now."""
+    template = {"LaunchTemplateId": template_id, "Version": version}
+    mixed = group.get("MixedInstancesPolicy")
+    if not mixed:
+        return {"LaunchTemplate": template}
+    launched = {**mixed.get("LaunchTemplate", {}), "LaunchTemplateSpecification": template}
+    return {"MixedInstancesPolicy": {**mixed, "LaunchTemplate": launched}}
 
 
 def preferences(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +106,7 @@ class Refresh(_aws.Planned):
             if not self.module.check_mode and self.params["state"] == "present":
                 raise _owned.Refused(f"There is no Auto Scaling group {self.group} whose instances could be replaced.")
             return {}
-        template = group.get("LaunchTemplate") or {}
+        template = template_of(group)
         refreshes = self._refreshes()
         newest = refreshes[0] if refreshes else {}
         active = self._active(refreshes)
@@ -152,7 +163,29 @@ class Refresh(_aws.Planned):
             return {self.key: {}}
         if not self.params["wait"] and found["resumable"]:
             return {self.key: {}}
+        if self.params["alarms"] and not found["resumable"]:
+            self._refuse_alarms()
         return {self.key: {**wanted, "instance_refresh_id": _plan.UNKNOWN}}
+
+    def _refuse_alarms(self) -> None:
+        """Refuse alarms that cannot gate a refresh: one that is not there never sounds, one that sounds now ends it at once."""
+        names = self.params["alarms"]
+        kinds = ("MetricAlarms", "CompositeAlarms")
+        answer = self.client("cloudwatch").describe_alarms(
+            AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"], aws_retry=True
+        )
+        states = {one["AlarmName"]: one["StateValue"] for kind in kinds for one in answer.get(kind) or []}
+        missing = sorted(set(names) - set(states))
+        if missing:
+            raise _owned.Refused(
+                f"alarms names {', '.join(missing)}: there is no such CloudWatch alarm. Make it first, or correct the name."
+            )
+        sounding = sorted(name for name, state in states.items() if state == "ALARM")
+        if sounding:
+            raise _owned.Refused(
+                f"alarms names {', '.join(sounding)}, which sounds: a refresh of {self.group} would be rolled back at once, so none "
+                "was started. Mend what it tells of first, or run without this alarm."
+            )
 
     # Doing
 
@@ -176,7 +209,7 @@ class Refresh(_aws.Planned):
         answer = self.scaling.start_instance_refresh(
             AutoScalingGroupName=self.group,
             Strategy="Rolling",
-            DesiredConfiguration={"LaunchTemplate": {"LaunchTemplateId": self.template, "Version": self.version}},
+            DesiredConfiguration=configuration(self._group() or {}, self.template, self.version),
             Preferences=preferences(self.params),
             aws_retry=True,
         )
@@ -234,7 +267,7 @@ class Refresh(_aws.Planned):
             status=status,
             reason=reason(refresh),
             running=running,
-            group_launch_template_version=(group.get("LaunchTemplate") or {}).get("Version"),
+            group_launch_template_version=template_of(group).get("Version"),
         )
         raise AssertionError("fail_json returned")
 

@@ -12,7 +12,7 @@ short_description: Manage an application load balancer with its target groups, l
 version_added: 0.1.0
 description:
   - One run brings target groups, load balancer, listeners and rules to the wanted state, in an order that never leaves a
-    listener without its target.
+    listener without its target, nor a request without its rule while rules change places.
   - Target groups are marked with the tag C(wordpress_ha:load_balancer). Those marked and no longer wanted are removed, others never.
 notes:
   - C(amazon.aws.elb_application_lb) 10.1 fails half-created when a new listener comes with its rules, and returns no facts in
@@ -74,7 +74,9 @@ options:
         type: list
         elements: str
       ssl_policy:
-        description: Security policy for HTTPS, V(ELBSecurityPolicy-TLS13-1-2-2021-06) for a new listener.
+        description:
+          - Security policy for HTTPS, V(ELBSecurityPolicy-TLS13-1-2-2021-06) for a new listener.
+          - One that takes TLS older than 1.2 is refused.
         type: str
       default_action:
         description: What is done with requests that no rule matches.

@@ -8,13 +8,17 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: auto_scaling_fleet
-short_description: Manage a launch template, its Auto Scaling group and target tracking
+short_description: Manage a launch template, its Auto Scaling group and what scales it
 version_added: 0.1.0
 description:
-  - One run brings the launch template, the Auto Scaling group and its target tracking policies to the wanted state.
+  - One run brings the launch template, the Auto Scaling group, its target tracking policies and schedules, its termination hook and
+    its warm pool to the wanted state.
   - A difference in the launch template makes a new version, or finds an earlier one that is identical. An existing group stays
     on its own version, since changing it would not replace an instance. M(wordpress_ha.aws.instance_refresh) does the switch.
-  - The number of instances belongs to scaling. After creation it is only brought within O(min) and O(max).
+  - The number of instances belongs to scaling. After creation it is only brought within O(min) and O(max), and where one of
+    O(schedules) has set these, they stay so until another one sets them.
+  - Before a new version is made, image and instance types must be of one architecture.
+  - With O(state=absent) the instances finish first, as in every scaling in, then the group goes, then the launch template.
 notes:
   - C(amazon.aws.autoscaling_group) 10.1 always reports a change in check mode and writes the metrics in every run;
     C(amazon.aws.ec2_launch_template) makes a new version even if an identical one exists, and the policy module has no check
@@ -43,6 +47,9 @@ options:
         type: list
         elements: str
         required: true
+      public_ip:
+        description: Whether an instance gets a public address. Unset leaves it to the subnet.
+        type: bool
       instance_profile:
         description: Name or ARN of the instance profile.
         type: str
@@ -86,9 +93,8 @@ options:
         type: dict
         suboptions:
           device_name:
-            description: Device, as the image names it.
+            description: Device, as the image names it; the image's own unless given.
             type: str
-            default: /dev/xvda
           size:
             description: Size in GiB.
             type: int
@@ -106,6 +112,9 @@ options:
           iops:
             description: Operations per second.
             type: int
+          kms_key_id:
+            description: Key that encrypts it; the account's default one unless given.
+            type: str
       tags:
         description: Tags of instances and volumes, O(tags) if unset. A C(Name) is added.
         type: dict
@@ -173,6 +182,68 @@ options:
       load_balancer_arn:
         description: Load balancer that sends these requests.
         type: str
+  mixed_instances:
+    description: Instances of several types, some of them Spot. Unset leaves it alone; without types there is one, the launch template's.
+    type: dict
+    suboptions:
+      instance_types:
+        description: Types, the preferred one first. All of the image's architecture.
+        type: list
+        elements: str
+        default: []
+      on_demand_base:
+        description: Number of instances that are On-Demand at least.
+        type: int
+        default: 0
+      on_demand_percent:
+        description: Share of the others that are On-Demand; the rest are Spot.
+        type: int
+        default: 100
+      spot_strategy:
+        description: How AWS chooses among the Spot pools.
+        type: str
+        default: price-capacity-optimized
+  schedules:
+    description:
+      - Sizes by time, by name. The dictionary replaces the group's schedules; unset leaves them alone.
+      - Each takes C(recurrence), five fields as cron's, C(time_zone) such as V(Europe/Berlin) (V(UTC)), and C(min), C(max), C(desired).
+    type: dict
+  termination_hook:
+    description: A lifecycle hook at which an instance finishes before it ends (R38). Unset leaves hooks alone.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the hook, by which an agent on the instance completes it.
+        type: str
+        default: drain
+      timeout_seconds:
+        description: Seconds until the instance ends without an answer, 30 to 7200; V(0) removes the hook.
+        type: int
+        required: true
+      result:
+        description: What happens then. For a termination both end the instance.
+        type: str
+        choices: [CONTINUE, ABANDON]
+        default: CONTINUE
+  warm_pool:
+    description: Instances that have booted once and wait to be needed. Unset leaves it alone; without O(warm_pool.state) there is none.
+    type: dict
+    suboptions:
+      state:
+        description: How they wait.
+        type: str
+        choices: [Stopped, Running, Hibernated]
+      min:
+        description: Least number of them.
+        type: int
+        default: 0
+      max_prepared:
+        description: Largest number of instances, those in service included; as many as O(max) unless given.
+        type: int
+  health:
+    description: Whether to return which instances serve, which takes one more call.
+    type: bool
+    default: false
   wait:
     description:
       - Whether to wait until O(min) instances are in service and healthy in every target group.
@@ -203,6 +274,11 @@ EXAMPLES = r"""
     max: 6
     target_tracking:
       cpu: 60
+    termination_hook:
+      timeout_seconds: 300
+    schedules:
+      morning: {recurrence: '0 7 * * 1-5', time_zone: Europe/Berlin, min: 4}
+      evening: {recurrence: '0 19 * * *', time_zone: Europe/Berlin, min: 2}
     tags:
       wordpress_ha:stack: blog
   register: fleet
@@ -241,6 +317,16 @@ desired:
   description: Number of instances that scaling wants now.
   type: int
   returned: always
+instance_ids:
+  description: Instances in service, and healthy in the first of O(target_group_arns) if there is one.
+  type: list
+  elements: str
+  returned: when O(health=true)
+reasons:
+  description: What the load balancer says of targets that are not healthy.
+  type: list
+  elements: str
+  returned: when O(health=true)
 actions:
   description: The changes made, or in check mode those that would be made.
   type: list
@@ -251,13 +337,15 @@ actions:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._aws import run
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws
 from ansible_collections.wordpress_ha.aws.plugins.module_utils._fleet import Fleet
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._scaling import SPOT_STRATEGY
 
 LAUNCH_TEMPLATE = {
     "image_id": {"type": "str", "required": True},
     "instance_type": {"type": "str", "required": True},
     "security_group_ids": {"type": "list", "elements": "str", "required": True},
+    "public_ip": {"type": "bool"},
     "instance_profile": {"type": "str"},
     "user_data": {"type": "str"},
     "user_data_secret": {"type": "bool", "default": False, "no_log": False},
@@ -277,12 +365,13 @@ LAUNCH_TEMPLATE = {
     "root_volume": {
         "type": "dict",
         "options": {
-            "device_name": {"type": "str", "default": "/dev/xvda"},
+            "device_name": {"type": "str"},
             "size": {"type": "int"},
             "type": {"type": "str", "default": "gp3"},
             "encrypted": {"type": "bool", "default": True},
             "throughput": {"type": "int"},
             "iops": {"type": "int"},
+            "kms_key_id": {"type": "str", "no_log": False},
         },
     },
     "tags": {"type": "dict"},
@@ -320,6 +409,33 @@ def main() -> None:
                     "load_balancer_arn": {"type": "str"},
                 },
             },
+            "mixed_instances": {
+                "type": "dict",
+                "options": {
+                    "instance_types": {"type": "list", "elements": "str", "default": []},
+                    "on_demand_base": {"type": "int", "default": 0},
+                    "on_demand_percent": {"type": "int", "default": 100},
+                    "spot_strategy": {"type": "str", "default": SPOT_STRATEGY},
+                },
+            },
+            "schedules": {"type": "dict"},
+            "termination_hook": {
+                "type": "dict",
+                "options": {
+                    "name": {"type": "str", "default": "drain"},
+                    "timeout_seconds": {"type": "int", "required": True},
+                    "result": {"type": "str", "choices": ["CONTINUE", "ABANDON"], "default": "CONTINUE"},
+                },
+            },
+            "warm_pool": {
+                "type": "dict",
+                "options": {
+                    "state": {"type": "str", "choices": ["Stopped", "Running", "Hibernated"]},
+                    "min": {"type": "int", "default": 0},
+                    "max_prepared": {"type": "int"},
+                },
+            },
+            "health": {"type": "bool", "default": False},
             "tags": {"type": "dict"},
             "purge_tags": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": True},
@@ -328,7 +444,7 @@ def main() -> None:
         required_if=[("state", "present", ["launch_template", "subnet_ids"])],
         supports_check_mode=True,
     )
-    run(Fleet(module))
+    _aws.main(module, Fleet)
 
 
 if __name__ == "__main__":

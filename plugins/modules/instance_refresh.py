@@ -14,6 +14,7 @@ description:
   - Does nothing when the group and every instance already run the version.
   - Otherwise starts an instance refresh and waits for its end. One that already leads to the same version is waited for, so that
     a run that was killed can be repeated; one that leads elsewhere is cancelled first.
+  - A group of several instance types, or with Spot Instances, keeps them.
   - When the new instances do not become healthy, when an alarm sounds or when time is up, the refresh is rolled back. The module
     then fails, and says which version, what AWS said and what runs now.
 notes:
@@ -58,7 +59,9 @@ options:
     type: bool
     default: true
   alarms:
-    description: Names of CloudWatch alarms that end the refresh when they sound.
+    description:
+      - Names of CloudWatch alarms that end the refresh when they sound, also while O(bake_seconds) last.
+      - One that does not exist, or sounds already, is refused before a refresh is started.
     type: list
     elements: str
   wait:

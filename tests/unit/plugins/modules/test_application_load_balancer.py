@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _listeners
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _listeners, _plan
 from ansible_collections.wordpress_ha.aws.plugins.modules import application_load_balancer as module
 
 CHECK = {"path": "/healthz/ready", "interval": 10, "timeout": 5, "healthy": 2, "unhealthy": 3, "matcher": "200"}
@@ -209,6 +209,71 @@ def test_survives_kills() -> None:
     assert contract.survive_kills(module, {}, setting) >= 10
 
 
+def test_survives_lost_answers() -> None:
+    assert contract.survive_lost_answers(module, {}, lambda: public(prepare()))
+
+
+def hosted(params: dict[str, Any], *sites: str) -> dict[str, Any]:
+    """Return parameters of a balancer with a target group and a rule for each site, by host name, in this order."""
+    groups = {"blog-web": WEB, **{f"blog-{site}": {**WEB, "port": 8080} for site in sites}}
+    rules = [
+        {
+            "priority": 100 * number,
+            "conditions": {"host_header": [f"{site}.example.test"]},
+            "action": {"forward": f"blog-{site}"},
+        }
+        for number, site in enumerate(sites, start=1)
+    ]
+    listeners = [{"port": 80, "protocol": "HTTP", "default_action": {"forward": "blog-web"}, "rules": rules}]
+    return {**public(params), "target_groups": groups, "listeners": listeners}
+
+
+def test_the_cost_of_a_site_is_constant(params: dict[str, Any]) -> None:
+    """R35: each further site costs one call, for the attributes of its target group, and its share of a batch of tags."""
+    calls: dict[int, int] = {}
+    for count in (1, 5, 20):
+        wanted = hosted(params, *(f"s{number}" for number in range(count)))
+        contract.succeed(module, wanted)
+        again = contract.succeed(module, wanted)
+        assert again.result["changed"] is False
+        calls[count] = len(again.calls)
+        attributes = [call for call in again.calls if call.action == "DescribeTargetGroupAttributes"]
+        assert len(attributes) == count + 1
+    assert calls[5] - calls[1] <= 4 + 1
+    assert calls[20] - calls[5] <= 15 + 2
+    assert calls[1] <= 8, calls
+
+
+def steps(run: contract.Outcome) -> list[str]:
+    return [f"{one['action']} {one['resource']}" for one in run.result["actions"] if one["resource"].startswith("rule")]
+
+
+def test_sites_change_places_without_a_gap(params: dict[str, Any]) -> None:
+    """A rule is overwritten only once what it said stands elsewhere."""
+    contract.succeed(module, hosted(params, "a", "b", "c"))
+    first = contract.converge(module, hosted(params, "new", "a", "b", "c"))
+    assert steps(first) == ["create rule/80/400", "update rule/80/300", "update rule/80/200", "update rule/80/100"]
+    gone = contract.converge(module, hosted(params, "new", "b", "c"))
+    assert steps(gone) == ["update rule/80/200", "update rule/80/300", "delete rule/80/400"]
+    contract.converge(module, hosted(params, "c", "b", "new"))  # a circle: one has to come first
+    appended = contract.converge(module, hosted(params, "c", "b", "new", "d"))
+    assert steps(appended) == ["create rule/80/400"]
+
+
+def test_an_old_tls_policy_is_refused_before_anything_is_written(params: dict[str, Any]) -> None:
+    http, https = params["listeners"]
+    for policy in (
+        "ELBSecurityPolicy-2016-08",
+        "ELBSecurityPolicy-TLS13-1-0-2021-06",
+        "ELBSecurityPolicy-FS-1-1-2019-08",
+    ):
+        wanted = {**public(params), "listeners": [http, {**https, "ssl_policy": policy}]}
+        contract.refuse(module, wanted, policy, "TLS 1.2", "weak-tls")
+        assert contract.run(module, wanted, check=True).failed
+    for policy in ("ELBSecurityPolicy-TLS13-1-3-2021-06", "ELBSecurityPolicy-TLS-1-2-Ext-2018-06"):
+        contract.succeed(module, {**public(params), "listeners": [http, {**https, "ssl_policy": policy}]})
+
+
 FORBIDDEN = {"fixed_response": {"status_code": "403"}}
 HEADER = {"name": "X-Origin-Verify", "secret_arn": "blog/origin", "secret_key": "header_value"}
 
@@ -365,3 +430,29 @@ def test_what_the_module_cannot_write_differs_from_everything() -> None:
     assert "other" in _listeners.reported_conditions(
         [{"Field": "host-header", "HostHeaderConfig": {"Values": ["a"]}}] * 2
     )
+
+
+@given(st.data())
+def test_no_request_loses_its_rule_where_rules_only_move(data: st.DataObject) -> None:
+    """Rules that come and go among others move these; whatever was served before and shall be, is served at each step."""
+    before = data.draw(st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=6))
+    kept = [one for one in before if data.draw(st.booleans())]
+    after = list(kept)
+    for new in data.draw(st.lists(st.sampled_from("uvwxyz"), unique=True, max_size=4)):
+        after.insert(data.draw(st.integers(0, len(after))), new)
+
+    def tree(hosts: list[str]) -> _plan.Tree:
+        return {
+            f"rule/80/{100 * place}": {"conditions": host, "action": ""} for place, host in enumerate(hosts, start=1)
+        }
+
+    found, wanted = tree(before), tree(after)
+    changes = _plan.plan(found, wanted, ["rule"], ["rule"])
+    updates = [change for change in changes if change.action == _plan.UPDATE]
+    rest = [change for change in changes if change.action != _plan.UPDATE]
+    created = [change for change in rest if change.action == _plan.CREATE]
+    now = found
+    for change in [*created, *_listeners.without_gaps(updates, found), *rest[len(created) :]]:
+        now = _plan.applied(now, [change])
+        assert set(kept) <= {fields["conditions"] for fields in now.values()}, f"a gap after {change}"
+    assert now == wanted

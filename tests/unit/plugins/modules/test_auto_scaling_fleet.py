@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.ec2.models.launch_templates import LaunchTemplate
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _fleet, _launch_template
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _fleet, _launch_template, _scaling
 from ansible_collections.wordpress_ha.aws.plugins.modules import auto_scaling_fleet as module
 
 
@@ -256,7 +256,220 @@ def test_outdated() -> None:
 def test_resource_label() -> None:
     balancer = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/blog/aa"
     target_group = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/bb"
-    assert _fleet.resource_label(balancer, target_group) == "app/blog/aa/targetgroup/web/bb"
+    assert _scaling.resource_label(balancer, target_group) == "app/blog/aa/targetgroup/web/bb"
+
+
+SCHEDULES = {
+    "morning": {"recurrence": "0 7 * * 1-5", "time_zone": "Europe/Berlin", "min": 3, "max": 9},
+    "evening": {"recurrence": "0 19 * * *", "desired": 2},
+}
+
+
+def around(params: dict[str, Any], **change: Any) -> dict[str, Any]:
+    """Return parameters of a fleet with everything that can be around a group."""
+    return {
+        **params,
+        "max": 6,
+        "schedules": SCHEDULES,
+        "termination_hook": {"timeout_seconds": 300},
+        "warm_pool": {"state": "Stopped", "min": 1, "max_prepared": 4},
+        "mixed_instances": {"instance_types": ["c6i.large", "m6i.large"], "on_demand_base": 1},
+        **change,
+    }
+
+
+def prepare_emulated() -> dict[str, Any]:
+    images = boto3.client("ec2").describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"]
+    params = with_template(prepare(), image_id=images[0]["ImageId"], instance_type="c6i.large")
+    return {**params, "wait": False}
+
+
+@pytest.fixture
+def fleet(emulated: contract.Emulated) -> dict[str, Any]:
+    """Parameters of a fleet in the emulator, which runs instances, holds them at hooks and keeps warm pools."""
+    return prepare_emulated()
+
+
+def test_what_is_around_a_group(fleet: dict[str, Any]) -> None:
+    """R33, R38: schedules, hook, warm pool and several types: made, replaced, given up."""
+    modified = around(
+        fleet,
+        schedules={"morning": {"recurrence": "30 6 * * *", "min": 3}, "night": {"recurrence": "0 1 * * *", "min": 1}},
+        termination_hook={"timeout_seconds": 600},
+        warm_pool={"state": "Running"},
+        mixed_instances={"instance_types": ["m6i.large"], "on_demand_base": 2},
+    )
+    first = contract.keep(module, around(fleet), modified, left=left)
+    assert [one["resource"].split("/")[0] for one in first.result["actions"]] == [
+        "launch_template",
+        "group",
+        "hook",
+        "warm_pool",
+        "policy",
+        "schedule",
+        "schedule",
+    ]
+    (created,) = first.sent("CreateAutoScalingGroup")
+    assert "LaunchTemplate" not in created
+    assert created["MixedInstancesPolicy"]["InstancesDistribution"]["OnDemandPercentageAboveBaseCapacity"] == 100
+    (hook,) = first.sent("PutLifecycleHook")
+    assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING" and hook["DefaultResult"] == "CONTINUE"
+    contract.converge(module, around(fleet))
+    none = {"schedules": {}, "termination_hook": {"timeout_seconds": 0}, "warm_pool": {}, "mixed_instances": {}}
+    gone = contract.converge(module, around(fleet, **none))
+    assert sorted(gone.writing) == [
+        "autoscaling:DeleteLifecycleHook",
+        "autoscaling:DeleteScheduledAction",
+        "autoscaling:DeleteScheduledAction",
+        "autoscaling:DeleteWarmPool",
+        "autoscaling:UpdateAutoScalingGroup",
+    ]
+    assert group()["LaunchTemplate"]["Version"] == "1" and "MixedInstancesPolicy" not in group()
+    unset = dict.fromkeys(none)
+    contract.succeed(module, around(fleet))
+    assert contract.succeed(module, around(fleet, **unset)).result["changed"] is False
+
+
+def test_a_size_that_a_schedule_no_longer_names_is_forgotten(fleet: dict[str, Any]) -> None:
+    contract.succeed(module, around(fleet))
+    fewer = {**SCHEDULES, "morning": {"recurrence": "0 7 * * 1-5", "time_zone": "Europe/Berlin", "min": 3}}
+    contract.converge(module, around(fleet, schedules=fewer))
+    actions = boto3.client("autoscaling").describe_scheduled_actions()["ScheduledUpdateGroupActions"]
+    (morning,) = [one for one in actions if one["ScheduledActionName"] == "morning"]
+    assert morning["MinSize"] == 3 and "MaxSize" not in morning
+
+
+def test_what_a_schedule_has_set_stays(fleet: dict[str, Any]) -> None:
+    contract.succeed(module, around(fleet))
+    scaling = boto3.client("autoscaling")
+    scaling.update_auto_scaling_group(AutoScalingGroupName="blog-web", MinSize=3, MaxSize=9)
+    assert contract.succeed(module, around(fleet)).result["changed"] is False
+    scaling.update_auto_scaling_group(AutoScalingGroupName="blog-web", MinSize=4, MaxSize=9)
+    reset = contract.converge(module, around(fleet))
+    assert reset.result["actions"][0]["after"] == {"min_size": 2}
+    contract.converge(module, around(fleet, schedules={}))
+    assert (group()["MinSize"], group()["MaxSize"]) == (2, 6)
+
+
+def test_instances_finish_before_the_group_goes(fleet: dict[str, Any]) -> None:
+    """R38: scaled in, waited for, and only then deleted; the hook is there until the end."""
+    contract.succeed(module, around(fleet))
+    gone = contract.converge(module, {**around(fleet), "state": "absent"})
+    assert gone.writing == [
+        "autoscaling:DeleteScheduledAction",
+        "autoscaling:DeleteScheduledAction",
+        "autoscaling:DeletePolicy",
+        "autoscaling:DeleteWarmPool",
+        "autoscaling:UpdateAutoScalingGroup",
+        "autoscaling:DeleteAutoScalingGroup",
+        "ec2:DeleteLaunchTemplate",
+    ]
+    (scaled,) = gone.sent("UpdateAutoScalingGroup")
+    assert (scaled["MinSize"], scaled["MaxSize"], scaled["DesiredCapacity"]) == (0, 0, 0)
+
+
+def test_a_node_that_does_not_go_is_told(fleet: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    contract.succeed(module, fleet)
+    monkeypatch.setattr(_fleet.Fleet, "_staying", lambda self: ["i-1"])
+    outcome = contract.run(module, {**fleet, "state": "absent", "wait_timeout": 60})
+    assert outcome.failed and "finish and go" in outcome.result["msg"] and "60 s" in outcome.result["msg"]
+    assert "autoscaling:DeleteAutoScalingGroup" not in outcome.writing
+
+
+def test_a_fleet_with_everything_survives_kills(emulated: contract.Emulated) -> None:
+    def setting() -> dict[str, Any]:
+        return around(prepare_emulated())
+
+    assert contract.survive_kills(module, {}, setting) >= 12
+
+
+def test_a_fleet_with_everything_survives_lost_answers(emulated: contract.Emulated) -> None:
+    assert contract.survive_lost_answers(module, {}, lambda: around(prepare_emulated()))
+
+
+def test_who_serves_is_told_on_request(fleet: dict[str, Any]) -> None:
+    contract.succeed(module, fleet)
+    told = contract.succeed(module, {**fleet, "health": True})
+    assert (
+        told.facts["instance_ids"] == sorted(one["InstanceId"] for one in group()["Instances"]) or told.facts["reasons"]
+    )
+    assert "instance_ids" not in contract.succeed(module, fleet).facts
+    assert contract.succeed(module, {**fleet, "name": "new", "health": True}, check=True).facts["instance_ids"] == []
+
+
+def test_without_a_change_little_is_asked(fleet: dict[str, Any]) -> None:
+    """Image and types are asked for only where a new version may need them."""
+    contract.succeed(module, around(fleet))
+    again = contract.succeed(module, around(fleet, health=True))
+    asked = sorted(call.action for call in again.calls)
+    assert asked == [
+        "DescribeAutoScalingGroups",
+        "DescribeLaunchTemplateVersions",
+        "DescribeLaunchTemplates",
+        "DescribeLifecycleHooks",
+        "DescribePolicies",
+        "DescribeScheduledActions",
+        "DescribeTargetHealth",
+    ]
+
+
+def test_the_root_volume_is_the_images_own_device(fleet: dict[str, Any]) -> None:
+    contract.succeed(module, with_template(fleet, root_volume={"encrypted": True}))
+    assert contract.succeed(module, with_template(fleet, root_volume={"encrypted": True})).result["changed"] is False
+    larger = contract.converge(module, with_template(fleet, root_volume={"encrypted": True, "size": 30}))
+    (sent,) = larger.sent("CreateLaunchTemplateVersion")
+    (disk,) = sent["LaunchTemplateData"]["BlockDeviceMappings"]
+    assert disk["DeviceName"] == "/dev/xvda"
+    assert disk["Ebs"] == {"VolumeSize": 30, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schedules": {"night": {"recurrence": "0 1 * *", "min": 1}}}, ("schedules.night.recurrence", "five fields")),
+        ({"schedules": {"night": {"recurrence": "0 1 * * *"}}}, ("schedules.night", "no size")),
+        ({"schedules": {"night": {"recurrence": "0 1 * * *", "min": 3, "max": 2}}}, ("schedules.night", "exceed")),
+        ({"schedules": {"night": {"recurrence": "0 1 * * *", "mni": 3}}}, ("schedules.night", "mni")),
+        ({"termination_hook": {"timeout_seconds": 10}}, ("termination_hook.timeout_seconds is 10", "30 to 7200")),
+        (
+            {
+                "warm_pool": {"state": "Stopped"},
+                "mixed_instances": {"instance_types": ["c6i.large"], "on_demand_percent": 50},
+            },
+            ("warm_pool", "Spot"),
+        ),
+        ({"mixed_instances": {"instance_types": ["c6i.large"], "on_demand_percent": 101}}, ("is 101", "0 to 100")),
+        ({"mixed_instances": {"instance_types": ["c6i.large", "c7g.large"]}}, ("c7g.large", "arm64", "x86_64")),
+        ({"mixed_instances": {"instance_types": ["c99.large"]}}, ("c99.large", "does not know")),
+    ],
+)
+def test_impossible_surroundings_are_refused(
+    fleet: dict[str, Any], change: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    contract.refuse(module, {**fleet, **change}, *words)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"instance_type": "c7g.large"}, ("c7g.large runs arm64", "built for x86_64", "bake an image")),
+        ({"image_id": "ami-0badc0ffee0badc0f"}, ("launch_template.image_id", "ami-0badc0ffee0badc0f", "no such image")),
+        ({"metadata": {"http_tokens": "optional"}}, ("HttpTokens", "imdsv1")),
+        ({"root_volume": {"encrypted": False}}, ("Encrypted", "unencrypted")),
+        ({"user_data": "password = 'hunter22'"}, ("UserData", "secret-in-user-data")),
+    ],
+)
+def test_what_no_node_shall_be_is_refused(
+    fleet: dict[str, Any], change: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    contract.refuse(module, with_template(fleet, **change), *words)
+    outcome = contract.run(module, with_template(fleet, **change), check=True)
+    assert outcome.failed, "check mode is silent about it"
+
+
+def test_an_arm_image_runs_on_arm(fleet: dict[str, Any]) -> None:
+    images = boto3.client("ec2").describe_images(Filters=[{"Name": "architecture", "Values": ["arm64"]}])["Images"]
+    contract.succeed(module, with_template(fleet, image_id=images[0]["ImageId"], instance_type="c7g.large"))
 
 
 TEXT = st.text(min_size=1, max_size=8)
@@ -268,6 +481,7 @@ WANTED = st.fixed_dictionaries(
         "instance_profile": st.none() | st.just("web"),
         "security_group_ids": st.lists(TEXT, max_size=3),
         "user_data": st.none() | TEXT,
+        "public_ip": st.none() | st.booleans(),
         "metadata": st.fixed_dictionaries(
             {
                 "http_tokens": st.sampled_from(["required", "optional"]),

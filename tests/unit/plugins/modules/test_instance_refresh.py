@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import contract
 import fake_service
 import pytest
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _refresh
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _refresh, _scaling
 from ansible_collections.wordpress_ha.aws.plugins.modules import instance_refresh as module
 
 PARAMS: dict[str, Any] = {
@@ -39,6 +40,7 @@ class Scaling:
         self.broken: set[str] = set()
         self.stuck: set[str] = set()
         self.can_go_back = True
+        self.mixed: dict[str, Any] = {}
 
     def describe_auto_scaling_groups(self, AutoScalingGroupNames: list[str]) -> Any:
         instances = [
@@ -46,6 +48,9 @@ class Scaling:
             for name, version in self.instances.items()
         ]
         group = {"AutoScalingGroupName": "blog-web", "LaunchTemplate": template(self.version), "Instances": instances}
+        if self.mixed:
+            specified = {**self.mixed["LaunchTemplate"], "LaunchTemplateSpecification": template(self.version)}
+            group = {**group, "LaunchTemplate": {}, "MixedInstancesPolicy": {**self.mixed, "LaunchTemplate": specified}}
         return {"AutoScalingGroups": [group] if AutoScalingGroupNames == ["blog-web"] else []}
 
     def _active(self) -> dict[str, Any]:
@@ -60,12 +65,8 @@ class Scaling:
         if any(refresh["Status"] in _refresh.ACTIVE for refresh in self.refreshes):
             raise fake_service.Error("InstanceRefreshInProgress")
         identity = f"refresh-{len(self.refreshes) + 1}"
-        wanted = {
-            "LaunchTemplate": {
-                **template(DesiredConfiguration["LaunchTemplate"]["Version"]),
-                **DesiredConfiguration["LaunchTemplate"],
-            }
-        }
+        given = _scaling.template_of(DesiredConfiguration)
+        wanted = {"LaunchTemplate": {**template(given["Version"]), **given}}
         self.refreshes.insert(
             0, {"InstanceRefreshId": identity, "Status": "Pending", "DesiredConfiguration": wanted, "looks": 3}
         )
@@ -135,7 +136,18 @@ def test_contract(scaling: Scaling) -> None:
     assert gathered.facts == first.facts
 
 
+def alarm(state: str = "OK") -> None:
+    """Make the alarm `errors`, in a state."""
+    watch = boto3.client("cloudwatch", region_name="us-east-1")
+    watch.put_metric_alarm(
+        AlarmName="errors", MetricName="m", Namespace="n", Period=60, EvaluationPeriods=1, Threshold=1, Statistic="Sum",
+        ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    watch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="test")
+
+
 def test_options_reach_aws(scaling: Scaling) -> None:
+    alarm()
     options = {
         "warmup": 30,
         "bake_seconds": 60,
@@ -151,6 +163,33 @@ def test_options_reach_aws(scaling: Scaling) -> None:
         "AutoRollback": False,
     }
     assert expected.items() <= sent["Preferences"].items()
+
+
+def test_an_alarm_gates_the_start(scaling: Scaling) -> None:
+    """P43: an alarm that is not there guards nothing, and one that sounds already would end the refresh at once."""
+    gated = {**PARAMS, "alarms": ["errors"]}
+    contract.refuse(module, gated, "errors", "no such CloudWatch alarm")
+    alarm("ALARM")
+    contract.refuse(module, gated, "errors", "sounds", "none was started")
+    alarm("OK")
+    assert contract.converge(module, gated).writing == ["autoscaling:StartInstanceRefresh"]
+    alarm("ALARM")
+    assert contract.succeed(module, gated).result["changed"] is False, "there is nothing to gate"
+
+
+def test_mixed_instances_stay_mixed(scaling: Scaling) -> None:
+    scaling.mixed = {
+        "LaunchTemplate": {"LaunchTemplateSpecification": template("1"), "Overrides": [{"InstanceType": "m7g.large"}]},
+        "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 50},
+    }
+    (sent,) = contract.converge(module, PARAMS).sent("StartInstanceRefresh")
+    policy = sent["DesiredConfiguration"]["MixedInstancesPolicy"]
+    wanted = {"LaunchTemplateId": "lt-1", "Version": "2"}
+    assert policy["LaunchTemplate"] == {
+        "LaunchTemplateSpecification": wanted,
+        "Overrides": [{"InstanceType": "m7g.large"}],
+    }
+    assert policy["InstancesDistribution"] == {"OnDemandPercentageAboveBaseCapacity": 50}
 
 
 def test_nothing_to_do(scaling: Scaling) -> None:
