@@ -24,7 +24,7 @@ def role_variables(role: str) -> dict[str, Any]:
     for name in ("defaults/main.yml", "vars/main.yml", "vars/debian-13.yml"):
         path = ROLES / role / name
         if path.exists():
-            variables |= DataLoader().load_from_file(str(path)) or {}
+            variables |= DataLoader().load_from_file(str(path), trusted_as_template=True) or {}
     return variables
 
 
@@ -43,6 +43,20 @@ def render() -> Callable[..., str]:
         text = "#jinja2: trim_blocks: True\n" + text
         templar = Templar(loader, variables=role_variables(role) | overrides)
         return str(templar.template(trust_as_template(text), escape_backslashes=False))
+
+    return rendered
+
+
+@pytest.fixture
+def render_text() -> Callable[..., str]:
+    """Return a function that renders a text with a role's variables and overriding ones, on an amd64 machine."""
+
+    def rendered(role: str, text: str, **overrides: Any) -> str:
+        from ansible.template import trust_as_template
+
+        facts = {"ansible_facts": {"architecture": "x86_64"}}
+        templar = Templar(DataLoader(), variables=role_variables(role) | facts | overrides)
+        return str(templar.template(trust_as_template(text)))
 
     return rendered
 

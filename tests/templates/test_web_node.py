@@ -48,6 +48,13 @@ def test_health_endpoints_touch_no_file_of_the_site(render):
         assert not re.search(r"try_files|\broot\b|/srv|document_root", location[1])
 
 
+def test_the_deep_health_check_is_for_private_addresses_and_not_in_the_pool_that_says_alive(render):
+    """R37, P3."""
+    location = re.search(r"location = /healthz/deep \{(.*?)\n    \}", render("web_node/nginx.conf.j2"), re.DOTALL)
+    assert location and "deny all;" in location[1] and "allow 10.0.0.0/8;" in location[1]
+    assert "/run/php/wordpress_ha.sock" in location[1] and "no-store" in location[1]
+
+
 def test_hidden_and_uploaded_php_files_are_denied_before_php_runs(render):
     nginx = render("web_node/nginx.conf.j2")
     php = nginx.index("location ~ \\.php$")
@@ -241,6 +248,20 @@ def test_the_purge_units_meet_at_the_spool(render):
         assert line in service.splitlines()
     assert f"ConditionPathExistsGlob=|{spool}/*.claimed" in service
     assert "OnUnitInactiveSec=60s" in render("web_node/wordpress-ha-purge.timer.j2")
+
+
+def test_the_drain_agent_knows_phps_socket(render):
+    """R38: what it counts is what nginx and PHP-FPM talk by."""
+    agent = json.loads(render("web_node/agent.json.j2", web_node_drain_timeout=90))
+    assert agent["drain_timeout"] == 90
+    assert f"listen = {agent['fpm_socket']}\n" in render("web_node/pools.conf.j2")
+    assert f"unix:{agent['fpm_socket']};" in render("web_node/nginx.conf.j2")
+    service = render("web_node/wordpress-ha-drain.service.j2").splitlines()
+    for line in ("ProtectSystem=strict", "NoNewPrivileges=yes", "Restart=on-failure", "WantedBy=multi-user.target"):
+        assert line in service
+    assert not any(
+        line.startswith(("User=", "ProcSubset=")) for line in service
+    )  # it stops a timer, and reads /proc/net
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,16 @@ def health(given: dict[str, Any]) -> None:
                 (status, content),
             )
 
+        status, _unused, _unused, _unused = Visitor(node).get(node, "/healthz/deep")
+        prove(f"node {number} answers a visitor 403 at /healthz/deep", status == 403, status)
+        status, answer, content, _unused = Visitor(node).get(node, "/healthz/deep", X_Forwarded_For="10.0.0.9")
+        report = json.loads(content) if status == 200 else {}
+        well = [report.get(part, {}).get("state") for part in ("database", "cache")] == ["ok", "ok"]
+        prove(f"node {number} reports database and cache at /healthz/deep inside the network", well, (status, content))
+        prove_quietly("nobody keeps the report", answer.get("cache-control") == "no-store", answer)
+        quiet = not any(word in content for word in (b"password", b"database.", b"cache."))
+        prove_quietly("the report names neither hosts nor secrets", quiet, content)
+
 
 def denied(given: dict[str, Any]) -> None:
     node = given["nodes"][0]

@@ -16,6 +16,14 @@ if ( '1' !== $wpdb->get_var( $wpdb->prepare( 'SELECT GET_LOCK(%s, 0)', $wordpres
 	return;
 }
 
+// How long the oldest of them has waited: what the node reports of it is the only sign that events run at all. See cron_lag.py.
+$wordpress_ha_due = wp_get_ready_cron_jobs();
+$wordpress_ha_run = getenv( 'RUNTIME_DIRECTORY' );
+if ( $wordpress_ha_run ) {
+	$wordpress_ha_lag = $wordpress_ha_due ? max( 0, time() - (int) min( array_keys( $wordpress_ha_due ) ) ) : 0;
+	file_put_contents( $wordpress_ha_run . '/lag', (string) $wordpress_ha_lag );
+}
+
 WP_CLI::runcommand( 'cron event run --due-now', array( 'launch' => false ) );
 
 $wpdb->query( $wpdb->prepare( 'SELECT RELEASE_LOCK(%s)', $wordpress_ha_lock ) );
