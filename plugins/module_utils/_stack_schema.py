@@ -12,24 +12,12 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-
-#: Each tier may hold this many zones, so that adding a zone never renumbers a subnet.
-ZONE_SLOTS = 4
-TIERS = ("public", "app", "data")
-#: A load balancer wants a /27 at least; 16 subnet slots are four bits, so a VPC of /23 is the smallest.
-SUBNET_BITS = 4
-SMALLEST_SUBNET = 27
-LARGEST_VPC = 16
-
-EVERYWHERE = "0.0.0.0/0"
-PRESETS = ("woocommerce", "multisite", "campaigns")
-#: Seconds by which the load balancer's time-out, and the edge's, are above that of a request; the edge's has a quota (P8).
-BALANCER_MARGIN, EDGE_MARGIN, LONGEST_READ = 15, 20, 120
 
 DOMAIN = re.compile(r"^(?=.{1,253}$)(localhost|([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9])$")
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+$")
@@ -61,14 +49,21 @@ UNSET = Unset()
 
 
 def check(
-    variables: Mapping[str, Any], schema: Mapping[str, Any], other_names: Iterable[str] = ()
+    variables: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    other_names: Iterable[str] = (),
+    sizes: Mapping[str, Any] | None = None,
+    profiles: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return the normalised stack (short names, defaults filled in) and every problem found.
 
     :param variables: the inventory's variables that start with the collection's prefixes.
     :param schema: the settings by variable name, as in the role preflight's vars/stack_schema.yml.
     :param other_names: further variables that may be set, such as the options of the node roles.
+    :param sizes: per size the settings that it gives another default, by their paths (``wordpress_ha_web.min``).
+    :param profiles: the same per profile. What is set wins over the size, the size over the profile, the profile over the schema.
     """
+    schema = layered(variables, schema, sizes or {}, profiles or {})
     problems: list[Problem] = []
     known = [*schema, *other_names]
     for name, value in variables.items():
@@ -76,6 +71,50 @@ def check(
             problems.append(_unknown(name, value, known, "variable"))
     stack = {spec.get("as", name): _checked(name, variables.get(name), spec, problems) for name, spec in schema.items()}
     return stack, problems
+
+
+def layered(
+    variables: Mapping[str, Any], schema: Mapping[str, Any], sizes: Mapping[str, Any], profiles: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the schema with the defaults of the profile, the size and the processor that the variables choose, weakest first."""
+    result: dict[str, Any] = json.loads(json.dumps(schema))  # a copy in which no two settings are the same object
+    profile = variables.get("wordpress_ha_profile") or _default(schema, "wordpress_ha_profile")
+    size = variables.get("wordpress_ha_size") or _default(schema, "wordpress_ha_size")
+    web = variables.get("wordpress_ha_web")
+    architecture = str(web.get("architecture") if isinstance(web, Mapping) else None)
+    _put_processor_defaults(result, architecture)
+    for layer in (_layer(profiles, profile), _layer(sizes, size)):
+        for path, value in layer.items():
+            chosen = (
+                value.get(architecture, value["amd64"]) if isinstance(value, Mapping) and "amd64" in value else value
+            )
+            _setting(result, path)["default"] = chosen
+    return result
+
+
+def _layer(layers: Mapping[str, Any], name: Any) -> Mapping[str, Any]:
+    return layers.get(name) or {} if isinstance(name, str) else {}
+
+
+def _default(schema: Mapping[str, Any], name: str) -> Any:
+    return schema.get(name, {}).get("default")
+
+
+def _setting(schema: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return the description of the setting at a path; KeyError for one that does not exist."""
+    name, *rest = path.split(".")
+    found = schema[name]
+    for part in rest:
+        found = found["options"][part]
+    return found
+
+
+def _put_processor_defaults(settings: Mapping[str, Any], architecture: str) -> None:
+    """Let settings that depend on the processor have the default of the one that is chosen."""
+    for spec in settings.values():
+        if f"default_{architecture}" in spec:
+            spec["default"] = spec[f"default_{architecture}"]
+        _put_processor_defaults(spec.get("options", {}), architecture)
 
 
 def _unknown(path: str, value: Any, known: Iterable[str], what: str, prefix: str = "") -> Problem:
@@ -87,29 +126,45 @@ def _unknown(path: str, value: Any, known: Iterable[str], what: str, prefix: str
 
 def _checked(path: str, value: Any, spec: Mapping[str, Any], problems: list[Problem]) -> Any:
     """Return one setting normalised; its problems are appended."""
-    if value is None and spec.get("type") != "dict":
-        if spec.get("required"):
-            problems.append(Problem(path, UNSET, "it must be set", spec.get("cure", "")))
-        return spec.get("default")
-    if value is None and spec.get("required"):
-        wanted = ", ".join(name for name, option in spec["options"].items() if option.get("required"))
-        problems.append(Problem(path, UNSET, "it must be set", f"Give a dict with at least: {wanted}."))
+    if value is None and spec.get("when_given"):
         return {}
+    if value is None and (spec.get("type") != "dict" or spec.get("required")):
+        return _unset(path, spec, problems)
     try:
         value = _CONVERTERS[spec.get("type", "str")](spec.get("default", {}) if value is None else value)
     except ValueError as error:
         problems.append(Problem(path, value, str(error), spec.get("cure", "")))
         return value
+    if spec.get("elements"):
+        return _checked_list(path, value, spec, problems)
     if spec.get("options"):
         return _checked_dict(path, value, spec["options"], problems)
-    if spec.get("elements"):
-        return [
-            _checked(f"{path}[{index}]", item, {"type": spec["elements"]}, problems) for index, item in enumerate(value)
-        ]
     fault = _bounds(value, spec)
     if fault:
         problems.append(Problem(path, value, *fault))
     return value
+
+
+def _unset(path: str, spec: Mapping[str, Any], problems: list[Problem]) -> Any:
+    """Return the default of a setting that is not there; that it must be there is a problem."""
+    if not spec.get("required"):
+        return spec.get("default")
+    cure = spec.get("cure", "")
+    if spec.get("options"):
+        wanted = ", ".join(name for name, option in spec["options"].items() if option.get("required"))
+        cure = f"Give a dict with at least: {wanted}."
+    problems.append(Problem(path, UNSET, "it must be set", cure))
+    return {} if spec.get("type") == "dict" else spec.get("default")
+
+
+def _checked_list(path: str, value: list[Any], spec: Mapping[str, Any], problems: list[Problem]) -> list[Any]:
+    """Return a list normalised: ``min`` and ``max`` bound its length, every other word of its description holds for each item."""
+    fault = _bounds(value, {key: spec[key] for key in ("min", "max", "cure") if key in spec})
+    if fault:
+        problems.append(Problem(path, value, *fault))
+    words = {key: spec[key] for key in ("options", "choices", "pattern", "unavailable", "cure") if key in spec}
+    item_spec = {"type": spec["elements"], **words, "required": True}
+    return [_checked(f"{path}[{index}]", item, item_spec, problems) for index, item in enumerate(value)]
 
 
 def _checked_dict(
@@ -157,6 +212,12 @@ def _int(value: Any) -> int:
     if isinstance(value, bool) or not re.match(r"^-?[0-9]+$", str(value)):
         raise ValueError("it must be a whole number")
     return int(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not re.match(r"^-?[0-9]+([.][0-9]+)?$", str(value)):
+        raise ValueError("it must be a number")
+    return float(value)
 
 
 def _bool(value: Any) -> bool:
@@ -217,6 +278,7 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "any": lambda value: value,
     "str": _str,
     "int": _int,
+    "number": _number,
     "bool": _bool,
     "dict": _dict,
     "list": _list,
@@ -228,107 +290,3 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "arn": _matching(ARN, "ARN"),
     "zones": _zones,
 }
-
-
-# -- rules that span settings --------------------------------------------------------------------------------------------
-
-
-def check_together(stack: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems that only several settings of a well-typed stack show together."""
-    problems = []
-    web, network = stack["web"], ipaddress.IPv4Network(stack["network"]["cidr"])
-    if web["min"] > web["max"]:
-        wrong = f"it is more than wordpress_ha_web.max, {web['max']}"
-        problems.append(Problem("wordpress_ha_web.min", web["min"], wrong, "Raise the one or lower the other."))
-    if web["builder_connection"] == "ssh" and not web["key_name"]:
-        wrong = "wordpress_ha_web.builder_connection is `ssh`, which needs a key pair"
-        problems.append(
-            Problem("wordpress_ha_web.key_name", UNSET, wrong, "Name an EC2 key pair of the region, or use `ssm`.")
-        )
-    smallest = SMALLEST_SUBNET - SUBNET_BITS
-    if network.prefixlen > smallest:
-        zones = stack["network"]["availability_zones"]
-        count = len(TIERS) * (len(zones) if isinstance(zones, list) else zones)
-        wrong = (
-            f"it holds {network.num_addresses} addresses, too few for {count} subnets of at least /{SMALLEST_SUBNET}"
-        )
-        cure = f"Use a /{smallest} or larger (a smaller number after the slash), for example `{_larger(network, smallest)}`."
-        problems.append(Problem("wordpress_ha_network.cidr", str(network), wrong, cure))
-    if network.prefixlen < LARGEST_VPC:
-        cure = f"Use a /{LARGEST_VPC}, for example `{network.network_address}/{LARGEST_VPC}`."
-        problems.append(
-            Problem("wordpress_ha_network.cidr", str(network), f"AWS allows no VPC above /{LARGEST_VPC}", cure)
-        )
-    url = urlsplit(stack["site"]["url"] or f"https://{stack['site']['domain']}")
-    if url.hostname != stack["site"]["domain"]:
-        wrong = f"its host is not wordpress_ha_site.domain, {stack['site']['domain']}"
-        problems.append(Problem("wordpress_ha_site.url", stack["site"]["url"], wrong, "Make the two agree."))
-    return [*problems, *_check_edge(stack), *_check_dns(stack)]
-
-
-def _check_edge(stack: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong with the edge in the light of the rest of the stack."""
-    edge, path = stack["edge"], "wordpress_ha_edge"
-    if not edge["enabled"]:
-        return []
-    problems = [
-        Problem(f"{path}.presets[{index}]", name, f"allowed: {', '.join(f'`{one}`' for one in PRESETS)}", "Use these.")
-        for index, name in enumerate(edge["presets"])
-        if name not in PRESETS
-    ]
-    request, given = stack["web"]["request_timeout_seconds"], edge["origin_read_timeout_seconds"]
-    if given is not None and given <= request + BALANCER_MARGIN:
-        wrong = f"the load balancer answers after up to {request + BALANCER_MARGIN} seconds, and the edge would give up before (P8)"
-        cure = f"Use at least {request + BALANCER_MARGIN + 1}, or lower wordpress_ha_web.request_timeout_seconds."
-        problems.append(Problem(f"{path}.origin_read_timeout_seconds", given, wrong, cure))
-    if given is None and request + EDGE_MARGIN > LONGEST_READ:
-        wrong = f"CloudFront waits {LONGEST_READ} seconds for an answer at most, which must be {EDGE_MARGIN} more than this (P8)"
-        cure = f"Use at most {LONGEST_READ - EDGE_MARGIN}, or have AWS raise the quota and set {path}.origin_read_timeout_seconds."
-        problems.append(Problem("wordpress_ha_web.request_timeout_seconds", request, wrong, cure))
-    ranges = stack["load_balancer"]["ingress_cidrs"]
-    if edge["origin_access"] in ("prefix_list", "vpc_origin") and ranges != [EVERYWHERE]:
-        wrong = f"{path}.origin_access is `{edge['origin_access']}`, so that only CloudFront reaches the load balancer"
-        cure = f"Leave it out, or set {path}.origin_access to `secret_header`."
-        problems.append(Problem("wordpress_ha_load_balancer.ingress_cidrs", ranges, wrong, cure))
-    balancer = stack["load_balancer"]
-    named = edge["origin_domain"] or (
-        stack["dns"]["zone"] and not balancer["certificate_arn"] and not balancer["certificate_domain"]
-    )
-    literal = (edge["behavior_set"] or stack["profile"]) == "whitepaper"
-    # The rehearsal's own name has no public DNS, and its edge no such scruples.
-    if literal and balancer["https"] and not named and stack["site"]["domain"] != "localhost":
-        wrong = "files of the set `whitepaper` are asked for under the load balancer's own name, for which nobody gets a certificate"
-        cure = "Give a host name that leads there and that its certificate covers, or name wordpress_ha_dns.zone, or use `recommended`."
-        problems.append(Problem(f"{path}.origin_domain", UNSET, wrong, cure))
-    return problems
-
-
-def _check_dns(stack: Mapping[str, Any]) -> list[Problem]:
-    """Return the names that the hosted zone does not hold."""
-    zone = stack["dns"]["zone"]
-    if not zone:
-        return []
-    names = {"wordpress_ha_site.domain": stack["site"]["domain"]}
-    if stack["edge"]["enabled"]:
-        names.update(
-            {f"wordpress_ha_edge.aliases[{index}]": name for index, name in enumerate(stack["edge"]["aliases"])}
-        )
-        if stack["edge"]["origin_domain"]:
-            names["wordpress_ha_edge.origin_domain"] = stack["edge"]["origin_domain"]
-    wrong = f"it is not in the zone {zone}, which wordpress_ha_dns.zone names"
-    cure = "Use the zone that holds it, or leave wordpress_ha_dns.zone out and make certificates and records yourself."
-    return [
-        Problem(path, name, wrong, cure)
-        for path, name in names.items()
-        if name != zone and not name.endswith(f".{zone}")
-    ]
-
-
-def _larger(network: ipaddress.IPv4Network, prefix: int) -> ipaddress.IPv4Network:
-    return ipaddress.IPv4Network(f"{network.network_address}/{prefix}", strict=False)
-
-
-def subnets(cidr: str, zones: int) -> dict[str, list[str]]:
-    """Return the subnet ranges of each tier: a sixteenth of the VPC each, in slots that further zones do not move."""
-    slots = list(ipaddress.IPv4Network(cidr).subnets(prefixlen_diff=SUBNET_BITS))
-    return {tier: [str(slots[index * ZONE_SLOTS + zone]) for zone in range(zones)] for index, tier in enumerate(TIERS)}

@@ -127,33 +127,12 @@ actions:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import named, policies
-
-
-class CachePolicy(named.Named):
-    """The cache policy; the TTLs of a new one depend on each other."""
-
-    kind = policies.CACHE
-
-    def given(self) -> dict[str, object]:
-        return {**super().given(), **policies.new_ttls(self.params, self.wire)}
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import kinds
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec={
-            **named.LINTED_SPEC,
-            "min_ttl": {"type": "int"},
-            "default_ttl": {"type": "int"},
-            "max_ttl": {"type": "int"},
-            "gzip": {"type": "bool"},
-            "brotli": {"type": "bool"},
-            "headers": named.choice("none", "whitelist"),
-            **named.REQUEST_SPEC,
-        },
-        supports_check_mode=True,
-    )
-    _aws.main(module, CachePolicy)
+    module = AnsibleAWSModule(argument_spec=kinds.CACHE_SPEC, supports_check_mode=True)
+    _aws.main(module, kinds.CachePolicy)
 
 
 if __name__ == "__main__":

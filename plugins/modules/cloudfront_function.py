@@ -96,20 +96,11 @@ actions:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import functions, named
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import functions, kinds
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec={
-            **named.LINTED_SPEC,
-            "code": {"type": "str"},
-            "runtime": {"type": "str", "choices": ["cloudfront-js-1.0", "cloudfront-js-2.0"]},
-            "key_value_stores": {"type": "list", "elements": "str", "no_log": False},
-            "publish": {"type": "bool", "default": True},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=kinds.FUNCTION_SPEC, supports_check_mode=True)
     _aws.main(module, functions.Function)
 
 

@@ -136,7 +136,7 @@ except ImportError:  # AnsibleAWSModule reports the missing library
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _plan
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _plan, _retries
 from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import api, invalidations, named
 
 UNUSABLE = {
@@ -204,7 +204,7 @@ class Invalidation(_aws.Planned):
         """
         started = time.monotonic()
         try:
-            answer = self.api.create_invalidation(**(self.request or {}), aws_retry=True)
+            answer = _retries.until_answered(self.api.create_invalidation, **(self.request or {}))
         except is_boto3_error_code(list(UNUSABLE)) as error:
             text = UNUSABLE[error.response["Error"]["Code"]]
             message = text.format(id=self.distribution, given=self.params["distribution"])

@@ -85,27 +85,12 @@ actions:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import named, policies
-
-
-class OriginAccessControl(named.Named):
-    """The origin access control."""
-
-    kind = policies.ORIGIN_ACCESS_CONTROL
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import kinds
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec={
-            **named.SPEC,
-            "description": {"type": "str"},
-            "origin_type": {"type": "str", "choices": ["s3", "mediastore", "mediapackagev2", "lambda"]},
-            "signing_behavior": {"type": "str", "choices": ["always", "never", "no-override"]},
-            "signing_protocol": {"type": "str", "choices": ["sigv4"]},
-        },
-        supports_check_mode=True,
-    )
-    _aws.main(module, OriginAccessControl)
+    module = AnsibleAWSModule(argument_spec=kinds.ACCESS_CONTROL_SPEC, supports_check_mode=True)
+    _aws.main(module, kinds.OriginAccessControl)
 
 
 if __name__ == "__main__":

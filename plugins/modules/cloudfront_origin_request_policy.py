@@ -100,25 +100,12 @@ actions:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import named, policies
-
-
-class OriginRequestPolicy(named.Named):
-    """The origin request policy."""
-
-    kind = policies.ORIGIN_REQUEST
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import kinds
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec={
-            **named.LINTED_SPEC,
-            "headers": named.choice("none", "whitelist", "allViewer", "allViewerAndWhitelistCloudFront", "allExcept"),
-            **named.REQUEST_SPEC,
-        },
-        supports_check_mode=True,
-    )
-    _aws.main(module, OriginRequestPolicy)
+    module = AnsibleAWSModule(argument_spec=kinds.ORIGIN_REQUEST_SPEC, supports_check_mode=True)
+    _aws.main(module, kinds.OriginRequestPolicy)
 
 
 if __name__ == "__main__":

@@ -237,62 +237,12 @@ actions:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import named, policies
-
-WORDS = {"type": "list", "elements": "str"}
-FLAG = {"type": "bool"}
-TEXT = {"type": "str"}
-NUMBER = {"type": "int"}
-METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "ALL"]
-REFERRERS = [
-    "no-referrer",
-    "no-referrer-when-downgrade",
-    "origin",
-    "origin-when-cross-origin",
-    "same-origin",
-    "strict-origin",
-    "strict-origin-when-cross-origin",
-    "unsafe-url",
-]
-CORS = named.part(
-    allow_origins=WORDS,
-    allow_methods={**WORDS, "choices": METHODS},
-    allow_headers=WORDS,
-    expose_headers=WORDS,
-    allow_credentials=FLAG,
-    max_age=NUMBER,
-    override=FLAG,
-)
-SECURITY_HEADERS = named.part(
-    strict_transport_security=named.part(max_age=NUMBER, include_subdomains=FLAG, preload=FLAG, override=FLAG),
-    content_type_options=named.part(override=FLAG),
-    frame_options=named.part(value={**TEXT, "choices": ["DENY", "SAMEORIGIN"]}, override=FLAG),
-    referrer_policy=named.part(value={**TEXT, "choices": REFERRERS}, override=FLAG),
-    xss_protection=named.part(protection=FLAG, mode_block=FLAG, report_uri=TEXT, override=FLAG),
-    content_security_policy=named.part(value=TEXT, override=FLAG),
-)
-CUSTOM_HEADER = {"name": {**TEXT, "required": True}, "value": TEXT, "override": FLAG}
-
-
-class ResponseHeadersPolicy(named.Named):
-    """The response headers policy."""
-
-    kind = policies.RESPONSE_HEADERS
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._cloudfront import kinds
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec={
-            **named.LINTED_SPEC,
-            "cors": CORS,
-            "security_headers": SECURITY_HEADERS,
-            "custom_headers": {"type": "list", "elements": "dict", "options": CUSTOM_HEADER},
-            "remove_headers": WORDS,
-            "server_timing": named.part(enabled=FLAG, sampling_rate={"type": "float"}),
-        },
-        supports_check_mode=True,
-    )
-    _aws.main(module, ResponseHeadersPolicy)
+    module = AnsibleAWSModule(argument_spec=kinds.RESPONSE_HEADERS_SPEC, supports_check_mode=True)
+    _aws.main(module, kinds.ResponseHeadersPolicy)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,17 @@ description:
   - M(community.aws.secretsmanager_secret) can only store a value that a play already holds, so that it must be generated and
     carried by variables. This module can be retired once upstream generates values itself and adds keys without replacing others.
   - A secret that is pending deletion is restored, with its values, unless O(restore=false).
+  - With O(secrets) one run keeps several of them; a process for each would take a second each.
 options:
   name:
-    description: Name of the secret, such as C(blog/cache).
+    description: Name of the secret, such as C(blog/cache). Either this or O(secrets) is required.
     type: str
-    required: true
+  secrets:
+    description:
+      - Several secrets by their names, each a dictionary of C(keys), C(literals), C(rotate), C(description), C(kms_key_id) and C(tags)
+        with the meaning and the defaults of the options of these names. For O(state=absent) and O(state=gathered) the names are enough.
+      - C(tags) of a secret are joined with O(tags), and win.
+    type: dict
   keys:
     description:
       - Keys of the JSON object to generate where missing, each with a dictionary of C(length) (8 to 1024, default 48) and
@@ -86,6 +92,19 @@ EXAMPLES = r"""
       AUTH_KEY: {length: 64, charset: symbols}
       AUTH_SALT: {length: 64, charset: symbols}
 
+- name: Keep several in one run
+  wordpress_ha.aws.secretsmanager_generated:
+    secrets:
+      blog/wordpress-admin:
+        literals: {username: admin}
+        keys:
+          password: {length: 24}
+      blog/origin:
+        keys:
+          header_value: {}
+    tags:
+      "wordpress_ha:stack": blog
+
 - name: Give the header of the edge a new value, the former one staying readable as AWSPREVIOUS
   wordpress_ha.aws.secretsmanager_generated:
     name: blog/origin
@@ -97,21 +116,26 @@ EXAMPLES = r"""
 RETURN = r"""
 arn:
   description: ARN of the secret, null if there is none.
-  returned: success
+  returned: with O(name)
   type: str
 name:
   description: Name of the secret.
-  returned: success
+  returned: with O(name)
   type: str
 version_id:
   description: Identifier of the current version of the value, null if there is none.
-  returned: success
+  returned: with O(name)
   type: str
 keys:
   description: Names of all keys of the JSON object, sorted, without values.
-  returned: success
+  returned: with O(name)
   type: list
   elements: str
+secrets:
+  description: With O(secrets) these results by name, instead of those for one secret.
+  returned: with O(secrets)
+  type: dict
+  sample: {"blog/origin": {"arn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:blog/origin-a1b2c3", "keys": ["header_value"]}}
 actions:
   description: What was or would be done, in order; every item has C(action), C(resource), C(before) and C(after).
   returned: success
@@ -119,6 +143,7 @@ actions:
   elements: dict
 """
 
+import functools
 import json
 import secrets
 import string
@@ -127,7 +152,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _owned, _plan
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _aws, _owned, _plan, _several
 
 CHARSETS = {
     "alphanumeric": string.ascii_letters + string.digits,
@@ -139,6 +164,17 @@ KEY_SPEC = {
     "charset": {"type": "str", "choices": list(CHARSETS), "default": "alphanumeric"},
 }
 ANOTHER = "(another value)"
+#: What each of several secrets may have of its own; the rest holds for all of them.
+ITEM_SPEC: dict[str, Any] = {
+    "keys": {"type": "dict", "default": {}, "no_log": False},
+    "literals": {"type": "dict", "default": {}},
+    "rotate": {"type": "bool", "default": False},
+    "description": {"type": "str"},
+    "kms_key_id": {"type": "str"},
+}
+
+
+SECRET_SPEC = {**ITEM_SPEC, "tags": {"type": "dict"}}
 
 
 class GeneratedSecret(_aws.Planned):
@@ -292,6 +328,24 @@ class GeneratedSecret(_aws.Planned):
         }
 
 
+class GeneratedSecrets(_several.Several):
+    """Several secrets in one run."""
+
+    def __init__(self, module: AnsibleAWSModule) -> None:
+        common = _several.Common()
+        rest = {name: value for name, value in module.params.items() if name not in ITEM_SPEC}
+        families: dict[str, Any] = {}
+        for name, item in _aws.checked_items("secrets", module.params["secrets"], SECRET_SPEC).items():
+            own = item.pop("tags")
+            tags = rest["tags"] if own is None else {**(rest["tags"] or {}), **own}
+            view = _several.View(module, {**rest, **item, "name": name, "tags": tags}, common)
+            families[f"secrets.{name}"] = functools.partial(GeneratedSecret, view)
+        super().__init__(module, families, common)
+
+    def facts(self, tree: _plan.Tree) -> dict[str, Any]:
+        return {"secrets": {}, **super().facts(tree)}
+
+
 def _checked_keys(keys: dict[str, Any]) -> dict[str, dict[str, Any]]:
     checked = _aws.checked_items("keys", keys, KEY_SPEC)
     for key, item in checked.items():
@@ -303,21 +357,20 @@ def _checked_keys(keys: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "keys": {"type": "dict", "default": {}, "no_log": False},
-            "literals": {"type": "dict", "default": {}},
-            "description": {"type": "str"},
-            "kms_key_id": {"type": "str"},
-            "rotate": {"type": "bool", "default": False},
+            "name": {"type": "str"},
+            "secrets": {"type": "dict", "no_log": False},
+            **ITEM_SPEC,
             "restore": {"type": "bool", "default": True},
             "recovery_window": {"type": "int", "default": 30},
             "tags": {"type": "dict"},
             "purge_tags": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent", "gathered"], "default": "present"},
         },
+        mutually_exclusive=[["secrets", name] for name in ("name", *ITEM_SPEC)],
+        required_one_of=[["name", "secrets"]],
         supports_check_mode=True,
     )
-    _aws.main(module, GeneratedSecret)
+    _aws.main(module, GeneratedSecret if module.params["secrets"] is None else GeneratedSecrets)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,24 @@ options:
     type: dict
     required: true
   schema:
-    description: The settings by variable name, in the form of the role preflight's C(vars/stack_schema.yml).
-    type: dict
+    description:
+      - The settings by variable name, in the form of the role preflight's C(vars/stack_schema.yml); or the path of a YAML file that holds
+        them below one key, where the module runs.
+      - Give a path for much of it. Ansible searches what a module is given for passwords, which takes it over a second for the whole schema.
+    type: raw
     required: true
+  sizes:
+    description:
+      - Defaults by setting's path, for each value of C(wordpress_ha_size), in the form of the role preflight's C(vars/sizes.yml); or the path
+        of such a file.
+    type: raw
+    default: {}
+  profiles:
+    description: >-
+      Differences from the schema's defaults for each value of C(wordpress_ha_profile), as lists of dicts with C(setting) and C(value).
+      What is set by itself wins over the size, the size over the profile. Or the path of a file that holds them.
+    type: raw
+    default: {}
   other_variables:
     description: Names of further variables that may be set, such as the options of the node roles. Their values are not checked.
     type: list
@@ -34,6 +49,12 @@ options:
     description: Whether to compare with the AWS account too. Without it no call is made and only offline faults are found.
     type: bool
     default: true
+  probes:
+    description: What of the account to compare with; everything when empty. The account's number is asked for in any case.
+    type: list
+    elements: str
+    choices: [network, instance_types, base_image, key_pairs, hosted_zone, database_class, snapshot, file_system, buckets, certificate, edge_certificate]
+    default: []
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -108,233 +129,23 @@ partition:
   sample: aws
 """
 
-import difflib
 from typing import Any
 
 try:
     import boto3
     import botocore
-except ImportError:  # AnsibleAWSModule reports the missing library
+    import yaml
+except ImportError:  # AnsibleAWSModule reports the missing library; PyYAML is where Ansible runs
     pass
 
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.common import AMAZON_AWS_COLLECTION_VERSION
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils._stack_schema import (
-    UNSET,
-    ZONE_SLOTS,
-    Problem,
-    check,
-    check_together,
-    subnets,
-)
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._stack_account import PROBES, Account, check_regions
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._stack_rules import check_together, subnets
+from ansible_collections.wordpress_ha.aws.plugins.module_utils._stack_schema import Problem, check
 
 OLDEST_AMAZON_AWS = (10, 1)
-EDGE_REGION = "us-east-1"  # CloudFront takes certificates from there alone
-KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]
-PARTITIONS = ("aws", "aws-us-gov", "aws-cn")
-
-
-def check_region(region: str) -> list[Problem]:
-    """Return a problem for a region that botocore does not know; offline, since a wrong region has no endpoint to ask."""
-    known = [name for partition in PARTITIONS for name in boto3.Session().get_available_regions("ec2", partition)]
-    if region in known:
-        return []
-    near = difflib.get_close_matches(region, known, n=1)
-    cure = f"Did you mean `{near[0]}`?" if near else "Use an AWS region's code, for example `eu-central-1`."
-    return [Problem("wordpress_ha_region", region, "there is no such AWS region", cure)]
-
-
-class Account:
-    """What the region offers, asked as little as possible; every method returns the problems it found."""
-
-    def __init__(self, module: AnsibleAWSModule, stack: dict[str, Any]) -> None:
-        self.module = module
-        self.stack = stack
-        self.facts: dict[str, Any] = {}
-        self.certificates: dict[str, list[dict[str, Any]]] = {}  # issued ones, by region
-
-    def client(self, service: str, region: str | None = None) -> Any:
-        return self.module.client(
-            service, retry_decorator=AWSRetry.jittered_backoff(retries=5), region=region or self.stack["region"]
-        )
-
-    def identity(self) -> None:
-        answer = self.client("sts").get_caller_identity(aws_retry=True)
-        self.facts["account_id"] = answer["Account"]
-
-    def zones(self) -> list[Problem]:
-        name, wanted = "wordpress_ha_network.availability_zones", self.stack["network"]["availability_zones"]
-        filters = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
-        answer = self.client("ec2").describe_availability_zones(Filters=filters, aws_retry=True)
-        there = sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
-        most = min(len(there), ZONE_SLOTS)
-        if isinstance(wanted, list):
-            strange = [zone for zone in wanted if zone not in there]
-            if strange:
-                wrong = f"{', '.join(strange)} is no zone of {self.stack['region']} that this account may use"
-                return [Problem(name, wanted, wrong, f"There are: {', '.join(there)}.")]
-            if len(set(wanted)) != len(wanted):
-                return [Problem(name, wanted, "a zone is named twice", "Name each zone once.")]
-        count = len(wanted) if isinstance(wanted, list) else wanted
-        if count > most:
-            has = f"{self.stack['region']} has {len(there)} Availability Zones"
-            wrong = has if most == len(there) else f"{has} and the network is laid out for up to {ZONE_SLOTS}"
-            return [Problem(name, wanted, wrong, f"Use 2 to {most}.")]
-        self.facts["availability_zones"] = wanted if isinstance(wanted, list) else there[:wanted]
-        return []
-
-    def instance_type(self) -> list[Problem]:
-        name, wanted = "wordpress_ha_web.instance_type", self.stack["web"]["instance_type"]
-        try:
-            answer = self.client("ec2").describe_instance_types(InstanceTypes=[wanted], aws_retry=True)["InstanceTypes"]
-        except is_boto3_error_code(["InvalidInstanceType", "InvalidParameterValue"]):
-            answer = []
-        if not answer:
-            wrong = f"EC2 offers no such type in {self.stack['region']}"
-            return [
-                Problem(
-                    name, wanted, wrong, "Use one that `aws ec2 describe-instance-types` lists, such as `c6i.large`."
-                )
-            ]
-        self.facts["architectures"] = answer[0].get("ProcessorInfo", {}).get("SupportedArchitectures", [])
-        return []
-
-    def base_image(self) -> list[Problem]:
-        wanted = self.stack["web"]["base_image"]
-        filters = [{"Name": "name", "Values": [wanted["name"]]}, {"Name": "state", "Values": ["available"]}]
-        images = self.client("ec2").describe_images(Owners=[wanted["owner"]], Filters=filters, aws_retry=True)["Images"]
-        if not images:
-            wrong = f"account {wanted['owner']} has no such image in {self.stack['region']}"
-            cure = "Use a name or pattern such as `debian-13-amd64-*`, and the owner that publishes it."
-            return [Problem("wordpress_ha_web.base_image.name", wanted["name"], wrong, cure)]
-        newest = max(images, key=lambda image: (image.get("CreationDate", ""), image["ImageId"]))
-        fitting = self.facts.get("architectures")
-        if fitting and newest.get("Architecture") and newest["Architecture"] not in fitting:
-            type_ = self.stack["web"]["instance_type"]
-            wrong = f"the image {newest['Name']} is for {newest['Architecture']}, the type runs {', '.join(fitting)}"
-            cure = "Use a type of the image's architecture, or set wordpress_ha_web.base_image.name to the other one."
-            return [Problem("wordpress_ha_web.instance_type", type_, wrong, cure)]
-        self.facts["base_image"] = {
-            "image_id": newest["ImageId"],
-            "name": newest["Name"],
-            "architecture": newest.get("Architecture", ""),
-            "root_device_name": newest.get("RootDeviceName", ""),
-        }
-        return []
-
-    def database_class(self) -> list[Problem]:
-        name, wanted = "wordpress_ha_database.instance_class", self.stack["database"]["instance_class"]
-        rds = self.client("rds")
-
-        def options(**which: str) -> list[dict[str, Any]]:
-            answer = rds.describe_orderable_db_instance_options(
-                Engine="aurora-mysql", MaxRecords=100, **which, aws_retry=True
-            )
-            return answer["OrderableDBInstanceOptions"]
-
-        if options(DBInstanceClass=wanted):
-            return []
-        offered = sorted({option["DBInstanceClass"] for option in options()})
-        if not offered:  # an API that does not know at all says nothing against this class
-            return []
-        near = difflib.get_close_matches(wanted, offered, n=1)
-        cure = f"Did you mean `{near[0]}`?" if near else "Use for example `db.r6g.large` or `db.t4g.medium`."
-        return [Problem(name, wanted, f"Aurora MySQL offers no such class in {self.stack['region']}", cure)]
-
-    def key_pair(self) -> list[Problem]:
-        wanted = self.stack["web"]["key_name"]
-        if not wanted:
-            return []
-        filters = [{"Name": "key-name", "Values": [wanted]}]
-        if self.client("ec2").describe_key_pairs(Filters=filters, aws_retry=True)["KeyPairs"]:
-            return []
-        wrong = f"there is no such key pair in {self.stack['region']}"
-        return [
-            Problem("wordpress_ha_web.key_name", wanted, wrong, "Import it in EC2, or use `builder_connection: ssm`.")
-        ]
-
-    def hosted_zone(self) -> list[Problem]:
-        wanted = self.stack["dns"]["zone"]
-        if not wanted:
-            return []
-        answer = self.client("route53").list_hosted_zones_by_name(DNSName=wanted, aws_retry=True)
-        for zone in answer["HostedZones"]:
-            if zone["Name"] == f"{wanted}." and not zone["Config"].get("PrivateZone"):
-                self.facts["hosted_zone_id"] = zone["Id"].rpartition("/")[2]
-                return []
-        wrong = "Route 53 has no public hosted zone of that name in this account"
-        cure = "Create it, or leave it out and make certificates and records yourself."
-        return [Problem("wordpress_ha_dns.zone", wanted, wrong, cure)]
-
-    def certificate(self) -> list[Problem]:
-        balancer = self.stack["load_balancer"]
-        if not balancer["https"]:
-            return []
-        cure = "Request or import one there (and validate it), name a hosted zone in wordpress_ha_dns.zone, or set "
-        cure += "wordpress_ha_load_balancer.https to false."
-        return self._certificate("load_balancer", "certificate_arn", self.stack["region"], [], cure)
-
-    def edge_certificate(self) -> list[Problem]:
-        edge = self.stack["edge"]
-        if not edge["enabled"]:
-            return []
-        cure = "Request or import one there (and validate it), name a hosted zone in wordpress_ha_dns.zone, or set "
-        cure += "wordpress_ha_edge.enabled to false."
-        return self._certificate("edge", "edge_certificate_arn", EDGE_REGION, edge["aliases"], cure)
-
-    def _certificate(self, part: str, fact: str, region: str, more: list[str], cure: str) -> list[Problem]:
-        """Find the certificate of a part of the stack: the one given, else an issued one, unless it is to be requested."""
-        given = self.stack[part]
-        if given["certificate_arn"]:
-            self.facts[fact] = given["certificate_arn"]
-            return []
-        if self.stack["dns"]["zone"] and not given["certificate_domain"]:
-            return []
-        domain = given["certificate_domain"] or self.stack["site"]["domain"]
-        fitting = [entry for entry in self._issued(region) if all(_serves(entry, name) for name in [domain, *more])]
-        if fitting:
-            self.facts[fact] = sorted(entry["CertificateArn"] for entry in fitting)[0]
-            return []
-        named = "certificate_domain" if given["certificate_domain"] else "certificate_arn"
-        names = " and ".join([domain, *more])
-        wrong = f"ACM in {region} has no issued certificate for {names}"
-        return [Problem(f"wordpress_ha_{part}.{named}", given["certificate_domain"] or UNSET, wrong, cure)]
-
-    def _issued(self, region: str) -> list[dict[str, Any]]:
-        if region not in self.certificates:
-            pages = self.client("acm", region).get_paginator("list_certificates")
-            found = pages.paginate(CertificateStatuses=["ISSUED"], Includes={"keyTypes": KEY_TYPES})
-            self.certificates[region] = [entry for page in found for entry in page["CertificateSummaryList"]]
-        return self.certificates[region]
-
-    def media_bucket(self) -> list[Problem]:
-        wanted = self.stack["edge"]["media_bucket"]
-        if not wanted or not self.stack["edge"]["enabled"]:
-            return []
-        try:
-            self.client("s3").head_bucket(Bucket=wanted, aws_retry=True)
-        except is_boto3_error_code(["404", "403", "NoSuchBucket", "AccessDenied"]) as error:
-            missing = error.response["Error"]["Code"] in ("404", "NoSuchBucket")
-            wrong = "there is no such bucket" if missing else "this account may not read the bucket"
-            return [
-                Problem("wordpress_ha_edge.media_bucket", wanted, wrong, "Give the name of a bucket of this account.")
-            ]
-        return []
-
-    def check(self) -> list[Problem]:
-        self.identity()
-        probes = (self.zones, self.instance_type, self.base_image, self.database_class, self.key_pair, self.hosted_zone)
-        more = (self.certificate, self.edge_certificate, self.media_bucket)
-        return [problem for probe in (*probes, *more) for problem in probe()]
-
-
-def _serves(entry: dict[str, Any], domain: str) -> bool:
-    """Tell whether a certificate's names cover a domain, wildcards being good for one label."""
-    names = [entry.get("DomainName", ""), *entry.get("SubjectAlternativeNameSummaries", [])]
-    return domain in names or f"*.{domain.partition('.')[2]}" in names
 
 
 def fail(module: AnsibleAWSModule, problems: list[Problem]) -> None:
@@ -356,26 +167,45 @@ def require_amazon_aws(module: AnsibleAWSModule) -> None:
         )
 
 
+def loaded(module: AnsibleAWSModule, name: str) -> dict[str, Any]:
+    """Return the dict that an option is, or what stands below the one key of the file that it names."""
+    given = module.params[name]
+    if not isinstance(given, str):
+        return dict(given)
+    try:
+        with open(given, encoding="utf-8") as file:
+            # The parser written in C takes a tenth of the time, where there is one.
+            (content,) = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader)).values()
+    except (OSError, ValueError, AttributeError) as error:
+        module.fail_json(msg=f"{name} is {given!r}, which cannot be read as a YAML file with one key: {error}")
+    return dict(content)
+
+
 def main() -> None:
     """Check offline first, then the account; leave with one message or with the normalised stack."""
     module = AnsibleAWSModule(
         argument_spec={
             "variables": {"type": "dict", "required": True},
-            "schema": {"type": "dict", "required": True},
+            "schema": {"type": "raw", "required": True},
+            "sizes": {"type": "raw", "default": {}},
+            "profiles": {"type": "raw", "default": {}},
             "other_variables": {"type": "list", "elements": "str", "default": []},
             "account": {"type": "bool", "default": True},
+            "probes": {"type": "list", "elements": "str", "choices": list(PROBES), "default": []},
         },
         supports_check_mode=True,
     )
     require_amazon_aws(module)
-    stack, problems = check(module.params["variables"], module.params["schema"], module.params["other_variables"])
-    problems = problems or [*check_together(stack), *check_region(stack["region"])]
+    schema, sizes, differing = (loaded(module, name) for name in ("schema", "sizes", "profiles"))
+    profiles = {name: {one["setting"]: one["value"] for one in differences} for name, differences in differing.items()}
+    stack, problems = check(module.params["variables"], schema, module.params["other_variables"], sizes, profiles)
+    problems = problems or [*check_together(stack), *check_regions(stack)]
     if problems:
         fail(module, problems)
     account = Account(module, stack)
     if module.params["account"]:
         try:
-            problems = account.check()
+            problems = account.check(module.params["probes"])
         except botocore.exceptions.NoCredentialsError:
             module.fail_json(
                 msg="Nothing was changed, since there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "

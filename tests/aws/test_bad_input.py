@@ -17,9 +17,12 @@ from ansible_collections.amazon.aws.plugins.module_utils import modules
 
 from ansible_collections.wordpress_ha.aws.plugins.modules import stack_check
 
-from .conftest import CHECKOUT, Account
+from .conftest import CHECKOUT, Account, Foreign, make_foreign
 
-SCHEMA = yaml.safe_load((CHECKOUT / "roles/preflight/vars/stack_schema.yml").read_text())["__preflight_stack_schema"]
+VARIABLES = {
+    option: yaml.safe_load((CHECKOUT / f"roles/preflight/vars/{file}.yml").read_text())[f"__preflight_{file}"]
+    for option, file in (("schema", "stack_schema"), ("sizes", "sizes"), ("profiles", "profiles"))
+}
 NODE_SPECS = yaml.safe_load((CHECKOUT / "roles/wordpress/meta/argument_specs.yml").read_text())
 NODE_OPTIONS = list(NODE_SPECS["argument_specs"]["main"]["options"])
 SITE = {"domain": "blog.example.org", "admin_email": "admin@example.org"}
@@ -60,7 +63,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "instance type of another architecture": (
         {"wordpress_ha_web": {"instance_type": "c7g.large"}},
-        ["wordpress_ha_web.instance_type is 'c7g.large'", "x86_64", "arm64", "wordpress_ha_web.base_image.name"],
+        ["wordpress_ha_web.instance_type is 'c7g.large'", "x86_64", "arm64", "wordpress_ha_web.architecture"],
     ),
     "unknown instance class": (
         {"wordpress_ha_database": {"instance_class": "db.r6g.larg"}},
@@ -169,6 +172,255 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"wordpress_ha_database": {"readers": 16}},
         ["wordpress_ha_database.readers is 16", "largest possible is 15", "Use 0 to 15"],
     ),
+    "unknown size": (
+        {"wordpress_ha_size": "smal"},
+        ["wordpress_ha_size is 'smal'", "allowed: `small`, `medium`, `large`", "Did you mean `small`?"],
+    ),
+    "addresses of others": (
+        {"wordpress_ha_network": {"cidr": "8.8.0.0/16"}},
+        ["wordpress_ha_network.cidr is '8.8.0.0/16'", "belong to others", "`10.40.0.0/16`"],
+    ),
+    "no way out for the nodes": (
+        {"wordpress_ha_network": {"nat": "none", "interface_endpoints": ["ssm"]}},
+        ["wordpress_ha_network.interface_endpoints is ['ssm']", "cannot reach secretsmanager", "Add `secretsmanager`"],
+    ),
+    "subnets without a VPC": (
+        {"wordpress_ha_network": {"subnet_ids": {"app": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]}}},
+        ["wordpress_ha_network.subnet_ids is", "new VPC", "Give the VPC that they belong to"],
+    ),
+    "one subnet of an existing VPC": (
+        {
+            "wordpress_ha_network": {
+                "vpc_id": "vpc-0123456789abcdef0",
+                "subnet_ids": {"app": ["subnet-0123456789abcdef0"]},
+            }
+        },
+        ["wordpress_ha_network.subnet_ids.app is", "one subnet", "two zones at least"],
+    ),
+    "an existing VPC that is to be changed": (
+        {"wordpress_ha_network": {"vpc_id": "vpc-0123456789abcdef0", "interface_endpoints": ["ssm"]}},
+        ["wordpress_ha_network.interface_endpoints is ['ssm']", "left as it is", "Leave it out"],
+    ),
+    "no VPC id": (
+        {"wordpress_ha_network": {"vpc_id": "my-vpc"}},
+        ["wordpress_ha_network.vpc_id is 'my-vpc'", "right form", "`vpc-0123456789abcdef0`"],
+    ),
+    "flow logs for ten days": (
+        {"wordpress_ha_network": {"flow_logs": {"enabled": True, "retention_days": 10}}},
+        ["wordpress_ha_network.flow_logs.retention_days is 10", "allowed: `1`, `3`"],
+    ),
+    "backups for no day": (
+        {"wordpress_ha_database": {"backup_retention_days": 0}},
+        ["wordpress_ha_database.backup_retention_days is 0", "smallest possible is 1", "Use 1 to 35"],
+    ),
+    "backups for 36 days": (
+        {"wordpress_ha_database": {"backup_retention_days": 36}},
+        ["wordpress_ha_database.backup_retention_days is 36", "largest possible is 35", "Use 1 to 35"],
+    ),
+    "serverless without bounds": (
+        {"wordpress_ha_database": {"instance_class": "db.serverless"}},
+        ["wordpress_ha_database.serverless is not set", "needs bounds", "min_capacity: 0.5"],
+    ),
+    "serverless with a class": (
+        {"wordpress_ha_database": {"serverless": {"min_capacity": 0.5, "max_capacity": 4}}},
+        ["wordpress_ha_database.instance_class is 'db.r6g.large'", "of no use", "`db.serverless`"],
+    ),
+    "a database that cannot pause": (
+        {
+            "wordpress_ha_database": {
+                "instance_class": "db.serverless",
+                "serverless": {"min_capacity": 1, "max_capacity": 4, "pause_after_seconds": 600},
+            }
+        },
+        ["wordpress_ha_database.serverless.pause_after_seconds is 600", "min_capacity is 0", "Use 0"],
+    ),
+    "capacity upside down": (
+        {
+            "wordpress_ha_database": {
+                "instance_class": "db.serverless",
+                "serverless": {"min_capacity": 8, "max_capacity": 4},
+            }
+        },
+        ["wordpress_ha_database.serverless.min_capacity is 8", "more than", "Raise the one or lower the other"],
+    ),
+    "restore from two things": (
+        {"wordpress_ha_database": {"restore": {"snapshot": "a", "cluster": "b"}}},
+        ["wordpress_ha_database.restore is", "one of the two", "Give one of them"],
+    ),
+    "restore from a snapshot that is not there": (
+        {"wordpress_ha_database": {"restore": {"snapshot": "no-such-snapshot"}}},
+        ["wordpress_ha_database.restore.snapshot is 'no-such-snapshot'", "no such cluster snapshot", "List them"],
+    ),
+    "windows that overlap": (
+        {"wordpress_ha_database": {"backup_window": "23:30-00:30", "maintenance_window": "sun:00:00-sun:01:00"}},
+        ["wordpress_ha_database.maintenance_window is 'sun:00:00-sun:01:00'", "overlaps", "Move one of the two"],
+    ),
+    "reader endpoint of an existing database": (
+        {
+            "wordpress_ha_database": {
+                "existing": {
+                    "host": "blog.cluster-ro-abc.eu-central-1.rds.amazonaws.com",
+                    "user_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:blog-1",
+                    "master_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:blog-2",
+                }
+            }
+        },
+        ["wordpress_ha_database.existing.host is 'blog.cluster-ro-abc", "accept no writes", "cluster endpoint"],
+    ),
+    "existing database without a secret": (
+        {
+            "wordpress_ha_database": {
+                "existing": {
+                    "host": "db.example.org",
+                    "user_secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:blog-1",
+                }
+            }
+        },
+        ["wordpress_ha_database.existing.master_secret_arn is not set", "must be set", "Give the ARN"],
+    ),
+    "cluster-mode endpoint of an existing cache": (
+        {
+            "wordpress_ha_cache": {
+                "existing": {
+                    "host": "clustercfg.blog.abc123.euc1.cache.amazonaws.com",
+                    "secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:blog-1",
+                }
+            }
+        },
+        ["wordpress_ha_cache.existing.host is 'clustercfg.blog", "cluster mode", "primary endpoint"],
+    ),
+    "cache engine that nodes cannot use": (
+        {"wordpress_ha_cache": {"engine": "memcached"}},
+        ["wordpress_ha_cache.engine is 'memcached'", "not available", "use `valkey`"],
+    ),
+    "provisioned throughput of nothing": (
+        {"wordpress_ha_files": {"throughput_mode": "provisioned"}},
+        ["wordpress_ha_files.provisioned_mibps is not set", "Give MiB per second"],
+    ),
+    "archive before infrequent access": (
+        {"wordpress_ha_files": {"lifecycle": {"ia_after_days": 90, "archive_after_days": 30}}},
+        ["wordpress_ha_files.lifecycle.archive_after_days is 30", "after Infrequent Access", "more than 90"],
+    ),
+    "file system that is not there": (
+        {"wordpress_ha_files": {"existing": {"file_system_id": "fs-0123456789abcdef0"}}},
+        ["wordpress_ha_files.existing.file_system_id is 'fs-0123456789abcdef0'", "no such file system", "Give the ID"],
+    ),
+    "files copied to their own region": (
+        {"wordpress_ha_files": {"replication_region": "us-east-1"}},
+        ["wordpress_ha_files.replication_region is 'us-east-1'", "own region", "Use another region"],
+    ),
+    "media copied without versions": (
+        {"wordpress_ha_media": {"replication_region": "eu-west-1", "versioning": False}},
+        ["wordpress_ha_media.versioning is False", "only buckets with versions", "Use true"],
+    ),
+    "a region of the copy that is none": (
+        {"wordpress_ha_media": {"replication_region": "eu-west-9"}},
+        ["wordpress_ha_media.replication_region is 'eu-west-9'", "no such AWS region", "Did you mean"],
+    ),
+    "access logs to nowhere": (
+        {"wordpress_ha_load_balancer": {"access_logs": {"enabled": True}}},
+        ["wordpress_ha_load_balancer.access_logs.bucket is not set", "Name a bucket"],
+    ),
+    "slow start of ten seconds": (
+        {"wordpress_ha_load_balancer": {"slow_start_seconds": 10}},
+        ["wordpress_ha_load_balancer.slow_start_seconds is 10", "allowed: `0`, `30`"],
+    ),
+    "nodes that leave before their requests end": (
+        {"wordpress_ha_load_balancer": {"deregistration_delay_seconds": 30}},
+        ["wordpress_ha_load_balancer.deregistration_delay_seconds is 30", "cut off", "Use at least 60"],
+    ),
+    "a further site with the first one's name": (
+        {"wordpress_ha_load_balancer": {"sites": [{"name": "shop", "hosts": ["blog.example.org"]}]}},
+        ["wordpress_ha_load_balancer.sites[0].hosts[0] is 'blog.example.org'", "is the same", "Name each host once"],
+    ),
+    "a further site without a host": (
+        {"wordpress_ha_load_balancer": {"sites": [{"name": "shop", "hosts": []}]}},
+        ["wordpress_ha_load_balancer.sites[0].hosts is []", "smallest possible is 1", "one to five host names"],
+    ),
+    "spot without types": (
+        {"wordpress_ha_web": {"spot": {"on_demand_percent": 50}}},
+        ["wordpress_ha_web.instance_types is []", "Spot takes a single type back", "Give three or more"],
+    ),
+    "warm pool of a mixed group": (
+        {"wordpress_ha_web": {"warm_pool": {"min": 1}, "instance_types": ["c5.large"]}},
+        ["wordpress_ha_web.warm_pool is", "no warm pool for a mixed group", "Leave one of the two out"],
+    ),
+    "another processor among the types": (
+        {"wordpress_ha_web": {"instance_types": ["c5.large", "c7g.large"]}},
+        ["wordpress_ha_web.instance_types[1] is 'c7g.large'", "runs arm64", "wordpress_ha_web.architecture"],
+    ),
+    "base image of another processor": (
+        {"wordpress_ha_web": {"base_image": {"name": "debian-13-arm64-*"}}},
+        ["wordpress_ha_web.base_image.name is 'debian-13-arm64-*'", "is for arm64", "Use an image for x86_64"],
+    ),
+    "a schedule that is none": (
+        {"wordpress_ha_web": {"schedules": [{"name": "morning", "recurrence": "at seven", "min": 4}]}},
+        ["wordpress_ha_web.schedules[0].recurrence is 'at seven'", "right form", "`0 7 * * 1-5`"],
+    ),
+    "a schedule upside down": (
+        {"wordpress_ha_web": {"schedules": [{"name": "a", "recurrence": "0 7 * * *", "min": 4, "max": 2}]}},
+        ["wordpress_ha_web.schedules[0].min is 4", "more than its max, 2", "Raise the one or lower the other"],
+    ),
+    "bastion open to the world": (
+        {"wordpress_ha_bastion": {"enabled": True, "ingress_cidrs": ["0.0.0.0/0"]}},
+        ["wordpress_ha_bastion.ingress_cidrs[0] is '0.0.0.0/0'", "open to the world", "your offices or VPN"],
+    ),
+    "bastion that nobody reaches": (
+        {"wordpress_ha_bastion": {"enabled": True}},
+        ["wordpress_ha_bastion.ingress_cidrs is not set", "nobody reaches", "Session Manager"],
+    ),
+    "the documents' bastion without addresses": (
+        {
+            "wordpress_ha_profile": "whitepaper",
+            "wordpress_ha_edge": {"behavior_set": "recommended"},
+        },
+        ["wordpress_ha_bastion.ingress_cidrs is not set", "R32", "wordpress_ha_bastion.enabled to false"],
+    ),
+    "backups lost before cold storage lets them go": (
+        {"wordpress_ha_backups": {"plans": {"database": {"cold_after_days": 30, "retention_days": 60}}}},
+        ["wordpress_ha_backups.plans.database.retention_days is 60", "90 days at least", "Use at least 120"],
+    ),
+    "backups copied to their own region": (
+        {"wordpress_ha_backups": {"plans": {"files": {"copy_region": "us-east-1"}}}},
+        ["wordpress_ha_backups.plans.files.copy_region is 'us-east-1'", "own region", "Use another region"],
+    ),
+    "a backup at no time": (
+        {"wordpress_ha_backups": {"plans": {"media": {"schedule": "daily"}}}},
+        ["wordpress_ha_backups.plans.media.schedule is 'daily'", "right form", "`cron(0 2 * * ? *)`"],
+    ),
+    "backups that the lock does not allow": (
+        {
+            "wordpress_ha_backups": {
+                "vault_lock": {"min_retention_days": 60},
+                "plans": {"database": {"enabled": False}, "media": {"enabled": False}},
+            }
+        },
+        ["wordpress_ha_backups.plans.files.retention_days is 35", "vault_lock does not allow", "Use 60 to 36500"],
+    ),
+    "unknown component of the backups": (
+        {"wordpress_ha_backups": {"plans": {"databse": {}}}},
+        ["wordpress_ha_backups.plans.databse is {}", "Did you mean `wordpress_ha_backups.plans.database`?"],
+    ),
+    "unknown mode of the web ACL": (
+        {"wordpress_ha_edge": {"waf": {"mode": "blok"}}},
+        ["wordpress_ha_edge.waf.mode is 'blok'", "allowed: `count`, `block`", "Did you mean `block`?"],
+    ),
+    "a rate limit below AWS's least": (
+        {"wordpress_ha_edge": {"waf": {"login_rate_limit": 5}}},
+        ["wordpress_ha_edge.waf.login_rate_limit is 5", "smallest possible is 10"],
+    ),
+    "topic of another region": (
+        {"wordpress_ha_monitoring": {"topic_arn": "arn:aws:sns:eu-west-1:123456789012:ours"}},
+        ["wordpress_ha_monitoring.topic_arn is 'arn:aws:sns:eu-west-1", "only topics of that region", "Give a topic"],
+    ),
+    "an agent that nobody has checked": (
+        {"wordpress_ha_monitoring": {"agent": True}},
+        ["wordpress_ha_monitoring.agent_checksum is not set", "not trusted unseen", "sha256:"],
+    ),
+    "a mail address that is none": (
+        {"wordpress_ha_monitoring": {"emails": ["admin"]}},
+        ["wordpress_ha_monitoring.emails[0] is 'admin'", "no mail address", "each of which confirms once"],
+    ),
     "not even a dict": (
         {"wordpress_ha_cache": "valkey"},
         ["wordpress_ha_cache is 'valkey'", "it must be a dict"],
@@ -197,7 +449,7 @@ def check(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(modules, "boto3_conn", connect)
     stack = {"wordpress_ha_stack": "trial", "wordpress_ha_region": "us-east-1", "wordpress_ha_site": SITE, **variables}
-    arguments = {"variables": stack, "schema": SCHEMA, "other_variables": NODE_OPTIONS}
+    arguments = {"variables": stack, "other_variables": NODE_OPTIONS, **VARIABLES}
     with patch_module_args(arguments), pytest.raises(SystemExit):
         stack_check.main()
     return json.loads(capsys.readouterr().out)
@@ -218,6 +470,79 @@ def test_each_mistake_has_its_message(
     assert account.emulator.writes() == []
 
 
+def existing(foreign: Foreign, **subnet_ids: list[str]) -> dict[str, Any]:
+    """Return the settings that use the foreign VPC, some tiers with other subnets than its own."""
+    tiers = {"public": foreign.public, "app": foreign.app, "data": foreign.data, **subnet_ids}
+    return {"wordpress_ha_network": {"vpc_id": foreign.vpc_id, "subnet_ids": tiers}}
+
+
+def in_one_zone(account: Account, foreign: Foreign) -> dict[str, Any]:
+    ec2 = account.emulator.client("ec2")
+    zone = ec2.describe_subnets(SubnetIds=foreign.data[:1])["Subnets"][0]["AvailabilityZone"]
+    one = ec2.create_subnet(VpcId=foreign.vpc_id, CidrBlock="10.99.60.0/24", AvailabilityZone=zone)["Subnet"]
+    return existing(foreign, app=[foreign.app[0], one["SubnetId"]])
+
+
+def without_a_route(account: Account, foreign: Foreign) -> dict[str, Any]:
+    return existing(foreign, public=foreign.data, data=foreign.public)
+
+
+def elsewhere(account: Account, foreign: Foreign) -> dict[str, Any]:
+    other = make_foreign(account.emulator, 98, zones=2)
+    return existing(foreign, data=other.data)
+
+
+def unknown_vpc(account: Account, foreign: Foreign) -> dict[str, Any]:
+    return {"wordpress_ha_network": {"vpc_id": "vpc-0123456789abcdef0"}}
+
+
+def unmarked_subnets(account: Account, foreign: Foreign) -> dict[str, Any]:
+    return existing(foreign, app=[])
+
+
+#: What is wrong with an existing VPC: how it is asked for, and what the message must contain.
+VPC_MISTAKES: list[tuple[Callable[[Account, Foreign], dict[str, Any]], list[str]]] = [
+    (in_one_zone, ["wordpress_ha_network.subnet_ids.app is", "zone"]),
+    (without_a_route, ["wordpress_ha_network.subnet_ids.public", "route"]),
+    (elsewhere, ["wordpress_ha_network.subnet_ids.data", "vpc-"]),
+    (unknown_vpc, ["wordpress_ha_network.vpc_id is 'vpc-0123456789abcdef0'", "no such VPC"]),
+    (unmarked_subnets, ["wordpress_ha_network.subnet_ids.app", "wordpress_ha:tier"]),
+]
+
+
+@pytest.fixture
+def ask(account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Check variables in the account; the calls that are seen then are those of the check alone."""
+
+    def run(variables: dict[str, Any]) -> Any:
+        account.emulator.forget()
+        return check(account, variables, monkeypatch, capsys)
+
+    return run
+
+
+@pytest.mark.parametrize(("mistaken", "expected"), VPC_MISTAKES, ids=[one.__name__ for one, _words in VPC_MISTAKES])
+def test_each_mistake_about_an_existing_vpc_has_its_message(
+    mistaken: Callable[[Account, Foreign], dict[str, Any]],
+    expected: list[str],
+    account: Account,
+    foreign: Foreign,
+    ask: Callable[..., Any],
+) -> None:
+    result = ask(mistaken(account, foreign))
+    missing = [words for words in expected if words not in result.get("msg", "")]
+    assert result.get("failed") and not missing, f"the message lacks {missing}:\n{result.get('msg')}"
+    assert account.emulator.writes() == []
+
+
+def test_an_existing_vpc_is_taken_as_it_is(account: Account, foreign: Foreign, ask: Callable[..., Any]) -> None:
+    result = ask(existing(foreign))
+    assert not result.get("failed"), result
+    assert len(result["availability_zones"]) == 3 and account.emulator.writes() == []
+    calls = [call["action"] for call in account.emulator.calls("ec2")]
+    assert len(calls) <= 12, calls
+
+
 def test_the_smallest_stack_is_right(
     account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,6 +551,38 @@ def test_the_smallest_stack_is_right(
     assert not result.get("failed"), result
     assert result["stack"]["network"]["cidr"] == "10.40.0.0/16" and len(result["availability_zones"]) == 2
     assert result["subnets"]["app"] == ["10.40.64.0/20", "10.40.80.0/20"]
+
+
+def test_what_is_set_wins_over_size_and_profile(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Explicit value, then size, then profile, then the schema's default."""
+    web = {"instance_type": "t3.medium", "architecture": "amd64"}
+    stack = {"wordpress_ha_size": "large", "wordpress_ha_web": web, "wordpress_ha_profile": "whitepaper"}
+    stack |= {"wordpress_ha_bastion": {"enabled": False}, "wordpress_ha_edge": {"origin_domain": "o.example.org"}}
+    result = check(account, stack, monkeypatch, capsys)
+    assert not result.get("failed"), result
+    normalised = result["stack"]
+    assert normalised["web"]["instance_type"] == "t3.medium" and normalised["web"]["min"] == 3
+    assert normalised["database"]["readers"] == 2 and len(result["availability_zones"]) == 3
+    assert normalised["load_balancer"]["health_path"] == "/wp-login.php"
+    assert normalised["edge"]["behavior_set"] == "whitepaper" and normalised["bastion"]["enabled"] is False
+    assert normalised["web"]["cpu_target_percent"] == 50
+
+
+@pytest.mark.parametrize("size", [None, *VARIABLES["sizes"]])
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_each_size_passes_its_own_checks(
+    size: str | None,
+    architecture: str,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack = {"wordpress_ha_size": size, "wordpress_ha_web": {"architecture": architecture}}
+    result = check(account, stack, monkeypatch, capsys)
+    assert not result.get("failed"), result
+    assert result["base_image"]["architecture"] == {"amd64": "x86_64", "arm64": "arm64"}[architecture]
 
 
 def test_a_zone_makes_up_for_certificates(

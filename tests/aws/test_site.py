@@ -23,7 +23,7 @@ MODIFIED: dict[str, Any] = {
     "wordpress_ha_database": {"readers": 2},
     "wordpress_ha_cache": {"replicas": 2},
     "wordpress_ha_files": {"throughput_mode": "bursting"},
-    "wordpress_ha_load_balancer": {"deregistration_delay_seconds": 30},
+    "wordpress_ha_load_balancer": {"deregistration_delay_seconds": 180},
     "wordpress_ha_edge": {"default_ttl_seconds": 300, "price_class": "PriceClass_100"},
     "wordpress_ha_site": {"domain": "blog.example.org", "admin_email": "admin@example.org", "title": "Changed"},
 }

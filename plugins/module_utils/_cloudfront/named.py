@@ -150,7 +150,7 @@ class Named(Planned):
     def _find(self, state: str) -> None:
         """Learn the id from the list of all; refuse AWS's own unless only facts are asked for."""
         theirs: tuple[str, str] | None = None
-        for summary in pages(getattr(self.api, self.kind.listing), self.kind.listed):
+        for summary in self._summaries():
             identity, name, managed = self.kind.identify(summary)
             if not managed and name == self.name:
                 self.id = identity
@@ -163,6 +163,15 @@ class Named(Planned):
                 "Refer to it by its name where it is wanted, or choose another name for yours."
             )
         self.id = theirs[0] if theirs else None
+
+    def _summaries(self) -> Iterable[dict[str, Any]]:
+        """Return the list of all of this kind, read once for all families of a run that has several."""
+        shared: dict[str, Any] | None = getattr(self.module, "shared", None)
+        if shared is None:
+            return pages(getattr(self.api, self.kind.listing), self.kind.listed)
+        if self.kind.listing not in shared:
+            shared[self.kind.listing] = list(pages(getattr(self.api, self.kind.listing), self.kind.listed))
+        return list(shared[self.kind.listing])
 
     def _fetch(self) -> bool:
         """Read the configuration with its ETag; False when it is gone."""
@@ -236,6 +245,7 @@ class Named(Planned):
             self._keep(self._call("create", **(self.request or {})))
         except is_boto3_error_code(list(self.kind.taken)):
             # An earlier answer was lost, or another run was faster: go on from what is there.
+            (getattr(self.module, "shared", None) or {}).clear()
             self._find("present")
             if self.id is None:
                 raise

@@ -61,6 +61,15 @@ def later() -> None:
     time.sleep(2.1)
 
 
+def test_a_lost_answer_is_asked_for_again(emulated: Any, site: str) -> None:
+    """CloudFront knows the caller reference again: one invalidation, however often it is asked for."""
+    emulated.emulator.faults(error=0.6, seed=4, only=["cloudfront:CreateInvalidation"])
+    outcome = contract.succeed(module, {"distribution": site, "paths": PATHS})
+    asked = [call for call in emulated.emulator.calls() if call["action"] == "CreateInvalidation"]
+    assert outcome.result["changed"] is True and "broken after" in {call.get("fault") for call in asked}, asked
+    assert batches(emulated, site) == [SENT]
+
+
 def test_check_mode_predicts_and_a_repetition_is_no_change(emulated: Any, site: str) -> None:
     params = {"distribution": site, "paths": PATHS}
     predicted = contract.succeed(module, params, check=True)

@@ -19,6 +19,7 @@ from ansible_collections.wordpress_ha.aws.plugins.modules import (
     cloudfront_function,
     cloudfront_origin_access_control,
     cloudfront_origin_request_policy,
+    cloudfront_policies,
     cloudfront_policies_info,
     cloudfront_response_headers_policy,
     cloudfront_vpc_origin,
@@ -428,3 +429,34 @@ def test_lists_functions_once_with_their_stages(emulated: Any) -> None:
     found = contract.succeed(cloudfront_policies_info, {"sorts": ["functions"]}).facts["functions"]
     assert {name: entry["published"] for name, entry in found.items()} == {"live": True, "draft": False}
     assert found["live"]["settings"] == {"runtime": "cloudfront-js-2.0", "comment": "", "key_value_stores": []}
+
+
+def without_name(params: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key != "name"}
+
+
+ALL = {
+    "cache_policies": {"blog-pages": without_name(CACHE), "blog-static": {"default_ttl": 86400}},
+    "origin_request_policies": {"blog-login": without_name(REQUEST)},
+    "response_headers_policies": {"blog-security": without_name(HEADERS)},
+    "functions": {
+        "blog-request": {"runtime": "cloudfront-js-2.0", "code": "function handler(event) {return event.request;}"}
+    },
+    "origin_access_controls": {"blog-media": without_name(ACCESS)},
+}
+
+
+def test_all_of_a_distribution_in_one_run(emulated: Any) -> None:
+    modified = {**ALL, "cache_policies": {**ALL["cache_policies"], "blog-static": {"default_ttl": 3600}}}
+    contract.keep(cloudfront_policies, ALL, modified)
+    made = contract.succeed(cloudfront_policies, ALL)
+    assert made.facts["cache_policies"]["blog-pages"]["id"] and made.facts["functions"]["blog-request"]["arn"]
+    again = contract.succeed(cloudfront_policies, ALL)
+    listings = [call.action for call in again.calls if call.action.startswith("List")]
+    assert not again.writing and len(listings) == len(set(listings)), listings
+
+
+def test_all_of_a_distribution_are_refused_as_one(emulated: Any) -> None:
+    wrong = {"cache_policies": {"blog-pages": without_name(CACHE), "blog-short": {"default_ttl": 9, "max_ttl": 1}}}
+    contract.refuse(cloudfront_policies, wrong, "cache_policies.blog-short", "default_ttl")
+    contract.refuse(cloudfront_policies, {"functions": {"blog": {"cod": ""}}}, "functions.blog", "cod")

@@ -163,3 +163,46 @@ def test_tags_are_purged_only_on_request(aws):
     contract.converge(module, {**PARAMS, "purge_tags": True})
     tags = {tag["Key"] for tag in aws("secretsmanager").describe_secret(SecretId=PARAMS["name"])["Tags"]}
     assert tags == {"Name", "wordpress_ha:stack"}
+
+
+SEVERAL = {
+    "secrets": {
+        "blog/salts": {"keys": {"AUTH_KEY": {"length": 64}}},
+        "blog/origin": {"keys": {"header_value": {}}, "tags": {"wordpress_ha:role": "edge"}},
+    },
+    "tags": {"wordpress_ha:stack": "blog"},
+    "recovery_window": 0,
+}
+
+
+def test_several_keep_the_contract(aws):
+    changed = {**SEVERAL["secrets"], "blog/salts": {"keys": {"AUTH_KEY": {"length": 64}}, "description": "Salts"}}
+    contract.keep(
+        module,
+        SEVERAL,
+        {**SEVERAL, "secrets": changed},
+        left=lambda: aws("secretsmanager").list_secrets()["SecretList"],
+    )
+
+
+def test_several_survive_a_kill_between_any_two_calls():
+    assert contract.survive_kills(module, SEVERAL) == 4
+
+
+def test_several_have_results_and_tags_of_their_own(aws):
+    outcome = contract.succeed(module, SEVERAL)
+    assert outcome.facts["secrets"]["blog/origin"]["keys"] == ["header_value"]
+    tags = aws("secretsmanager").describe_secret(SecretId="blog/origin")["Tags"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {
+        "Name": "blog/origin",
+        "wordpress_ha:role": "edge",
+        "wordpress_ha:stack": "blog",
+    }
+    again = contract.succeed(module, SEVERAL)
+    assert not again.writing and [str(call) for call in again.calls].count("secretsmanager:DescribeSecret") == 2
+
+
+def test_several_refuse_what_one_refuses(aws):
+    twice = {"secrets": {"blog/a": {"keys": {"x": {}}}, "blog/b": {"keys": {"x": {"length": 3}}}}}
+    contract.refuse(module, twice, "secrets.blog/b", "keys.x.length is 3")
+    contract.refuse(module, {**PARAMS, **SEVERAL}, "secrets")
