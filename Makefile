@@ -5,11 +5,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export MOLECULE_GLOB := molecule/*/molecule.yml
 # A rehearsal must never meet a real account, whatever the shell holds.
+# Further options of the rehearsal's plays: make rehearsal WITH="-e @inventories/rehearsal/all_on.yml"
+WITH :=
 REHEARSE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_SESSION_TOKEN -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_CONFIG_FILE
 PLAY := $(REHEARSE) ansible-playbook -i inventories/rehearsal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment dev rehearsal rehearsal-down report test lint unit sanity importer roles-test molecule edge-test rehearsal-test journeys bench docs build clean
+.PHONY: help environment dev rehearsal rehearsal-down report test lint unit sanity importer roles-test molecule edge-test rehearsal-test journeys bench audit docs build clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -21,9 +23,9 @@ dev:
 	@tools/environment dev
 
 rehearsal: environment ## build the whole stack on this machine and open WordPress (needs root)
-	@$(PLAY) playbooks/rehearsal.yml
-	@$(PLAY) site.yml
-	@$(PLAY) playbooks/rehearsal_report.yml
+	@$(PLAY) playbooks/rehearsal.yml $(WITH)
+	@$(PLAY) site.yml $(WITH)
+	@$(PLAY) playbooks/rehearsal_report.yml $(WITH)
 
 rehearsal-down: environment ## remove everything that `make rehearsal` made
 	@$(PLAY) playbooks/rehearsal_down.yml
@@ -32,7 +34,7 @@ report: environment ## show the running rehearsal again: URL, login, nodes
 	@$(PLAY) playbooks/rehearsal_report.yml
 
 test: ## everything CI runs, in this order
-	@tools/test lint unit sanity importer roles-test molecule edge-test rehearsal-test
+	@tools/test lint unit sanity importer edge-test rehearsal-test+roles-test+molecule
 
 lint: dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck when there is one
 	@tools/test lint
@@ -64,6 +66,10 @@ journeys: dev ## the site in a real browser through the edge; uses a running reh
 bench: dev ## ratios: our edge modules against community.aws, a week of visitors through both behavior sets
 	@tools/test bench
 
+audit: dev ## a public scanner looks at the whole tier on the emulated control plane (2 GB, Python below 3.13)
+	@tools/environment audit
+	@tools/test audit
+
 docs: dev ## regenerate docs/reference
 	@python tools/docs.py
 
@@ -71,4 +77,4 @@ build: dev ## build the collection artifact
 	@ansible-galaxy collection build --force --output-path .
 
 clean: ## forget the Python environment and caches (not a running rehearsal)
-	rm -rf .venv .ansible .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-audit .ansible .mypy_cache .ruff_cache .hypothesis

@@ -162,11 +162,68 @@ def coverage_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def profiles_page() -> str:
+    """Return the page of sizes and profiles, beside what the schema says when neither is chosen."""
+
+    def data(name: str) -> dict[str, Any]:
+        path = ROOT / f"roles/preflight/vars/{name}.yml"
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))[f"__preflight_{name}"])
+
+    schema, sizes, profiles = data("stack_schema"), data("sizes"), data("profiles")
+
+    def default(path: str) -> Any:
+        name, *rest = path.split(".")
+        setting = schema[name]
+        for part in rest:
+            setting = setting["options"][part]
+        return setting.get("default")
+
+    def cell(value: Any) -> str:
+        return " / ".join(literal(one) for one in value.values()) if isinstance(value, dict) else literal(value)
+
+    settings = list(dict.fromkeys(path for size in sizes.values() for path in size))
+    lines = [
+        GENERATED,
+        "# Sizes and profiles",
+        "",
+        "Both give settings of the stack file other defaults; a setting that is given by itself wins over the size, the size over the",
+        "profile, the profile over the default. What each setting means stands in the [reference](reference/stack.md).",
+        "",
+        "## `wordpress_ha_size`",
+        "",
+        "Two values are for `amd64` / `arm64`, as `wordpress_ha_web.architecture` says.",
+        "",
+        f"| setting | {' | '.join(f'`{name}`' for name in sizes)} | without a size |",
+        f"|---|{'---|' * (len(sizes) + 1)}",
+    ]
+    for path in settings:
+        values = [cell(size.get(path, default(path))) for size in sizes.values()]
+        lines.append(f"| `{path}` | {' | '.join([*values, literal(default(path))])} |")
+    for name, differences in profiles.items():
+        if not differences:
+            continue
+        lines += [
+            "",
+            f"## `wordpress_ha_profile: {name}`",
+            "",
+            "The two source documents to the letter where that is still possible: all differences from `recommended`, with the",
+            "[rows](coverage.md) that ask for them.",
+            "",
+            f"| setting | `recommended` | `{name}` | rows | why we recommend the other |",
+            "|---|---|---|---|---|",
+        ]
+        for one in differences:
+            values = f"{literal(default(one['setting']))} | {literal(one['value'])}"
+            lines.append(f"| `{one['setting']}` | {values} | {', '.join(one['rows'])} | {text(one['why'])} |")
+    return "\n".join([*lines, ""])
+
+
 PAGES = {
     "docs/reference/stack.md": stack_page,
     "docs/reference/roles.md": roles_page,
     "docs/reference/modules.md": modules_page,
     "docs/coverage.md": coverage_page,
+    "docs/profiles.md": profiles_page,
 }
 
 

@@ -25,7 +25,7 @@ RUN_FLAKE8 = False
 CHECK_CHANGELOG = True
 LOG_LEVEL_MAIN = INFO
 """
-FOREIGN = (".venv/", ".rehearsal/", ".ansible/", "collections/", "__pycache__", ".git/")
+FOREIGN = (".venv/", ".venv-audit/", ".rehearsal/", ".ansible/", "collections/", "__pycache__", ".git/")
 
 
 def main() -> int:

@@ -90,8 +90,13 @@ class Site:
             watchdog.cancel()
         return Run(process.returncode, "".join(lines), time.monotonic() - started)
 
-    def make(self, target: str) -> Run:
-        return self.run(f"make-{target}", "make", target)
+    def make(self, target: str, parts: str = "") -> Run:
+        """Run a target; ``parts`` names a file of the inventory that switches optional parts on or off."""
+        return self.run(f"make-{target}", "make", target, *([f"WITH={self.with_parts(parts)}"] if parts else []))
+
+    @staticmethod
+    def with_parts(parts: str) -> str:
+        return f"-e @{INVENTORY / parts}.yml"
 
     def play(self, name: str, playbook: str, *arguments: str, **options: Any) -> Run:
         return self.run(name, "ansible-playbook", "-i", str(INVENTORY), playbook, *arguments, **options)
@@ -126,7 +131,9 @@ class Site:
         return {*self.config()["ports"].values(), int(self.config()["endpoint"].rsplit(":", 1)[1])}
 
     def group(self) -> dict[str, Any]:
-        return self.aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
+        """Return the nodes' group; the bastion has one of its own."""
+        groups = self.aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        return next(group for group in groups if group["AutoScalingGroupName"].endswith("-web"))
 
     def instance_ids(self) -> set[str]:
         return {instance["InstanceId"] for instance in self.group()["Instances"]}
