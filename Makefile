@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export MOLECULE_GLOB := molecule/*/molecule.yml
 # A rehearsal must never meet a real account, whatever the shell holds.
-# Further options of the rehearsal's plays: make rehearsal WITH="-e @inventories/rehearsal/all_on.yml"
+# Further options of the rehearsal's plays: make rehearsal WITH="-e @inventories/parts/all_on.yml"
 WITH :=
 REHEARSE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_SESSION_TOKEN -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_CONFIG_FILE
 PLAY := $(REHEARSE) ansible-playbook -i inventories/rehearsal

@@ -26,7 +26,7 @@ from wordpress_ha_rehearsal.emulator import testing
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCANNER = CHECKOUT / ".venv-audit" / "bin" / "prowler"
-ALL_ON = CHECKOUT / "inventories" / "rehearsal" / "all_on.yml"
+ALL_ON = CHECKOUT / "inventories" / "parts" / "all_on.yml"
 JUSTIFIED = yaml.safe_load((Path(__file__).parent / "justified.yml").read_text(encoding="utf-8"))
 STACK = "trial"
 

@@ -26,6 +26,8 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[2]
 STATE = CHECKOUT / ".rehearsal"
 INVENTORY = CHECKOUT / "inventories" / "rehearsal"
+#: Files that switch optional parts on or off.
+PARTS = CHECKOUT / "inventories" / "parts"
 OUTPUT = CHECKOUT / "tests" / "output"
 
 
@@ -96,7 +98,7 @@ class Site:
 
     @staticmethod
     def with_parts(parts: str) -> str:
-        return f"-e @{INVENTORY / parts}.yml"
+        return f"-e @{PARTS / parts}.yml"
 
     def play(self, name: str, playbook: str, *arguments: str, **options: Any) -> Run:
         return self.run(name, "ansible-playbook", "-i", str(INVENTORY), playbook, *arguments, **options)
