@@ -21,12 +21,12 @@ from pathlib import Path
 import pytest
 import yaml
 from aws.conftest import Account
+from aws.test_destroy import EVERYTHING
 
 from wordpress_ha_rehearsal.emulator import testing
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCANNER = CHECKOUT / ".venv-audit" / "bin" / "prowler"
-ALL_ON = CHECKOUT / "inventories" / "parts" / "all_on.yml"
 JUSTIFIED = yaml.safe_load((Path(__file__).parent / "justified.yml").read_text(encoding="utf-8"))
 STACK = "trial"
 
@@ -36,17 +36,18 @@ def account() -> Iterator[Account]:
     with testing.running() as emulator:
         account = Account(emulator)
         account.prepare()
+        emulator.client("route53").create_hosted_zone(Name="example.org.", CallerReference="1")
         yield account
 
 
 def build(account: Account) -> None:
     """Let the plays make everything; the image of a bake is put there, since the emulator has no builder to configure."""
-    check = account.play("site.yml", "--check", "--extra-vars", f"@{ALL_ON}")
+    check = account.play("site.yml", "--check", **EVERYTHING)
     assert check.code == 0, check.tail()
     found = re.search(r"configuration ([0-9a-f]{64})", check.output)
     assert found, check.tail()
     account.image(found.group(1))
-    run = account.play("site.yml", "--extra-vars", f"@{ALL_ON}")
+    run = account.play("site.yml", **EVERYTHING)
     assert run.code == 0, run.tail()
 
 
