@@ -151,9 +151,10 @@ class Site:
         return {item["Target"]["Id"] for item in described if item["TargetHealth"]["State"] == "healthy"}
 
     def writing_calls(self, since: float) -> list[dict[str, Any]]:
-        """Return the writing calls in the emulator's log after a moment (seconds since the epoch)."""
+        """Return the writing calls in the emulator's log after a moment (seconds since the epoch), but for figures that nodes report."""
         calls = [json.loads(line) for line in (STATE / "log" / "api.jsonl").read_text(encoding="utf-8").splitlines()]
-        return [call for call in calls if call["write"] and call["time"] >= since]
+        writing = [call for call in calls if call["write"] and call["time"] >= since]
+        return [call for call in writing if (call["service"], call["action"]) != ("cloudwatch", "PutMetricData")]
 
     def secret(self, name: str) -> dict[str, str]:
         return json.loads(self.aws("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
