@@ -10,14 +10,15 @@ The agent itself is in no archive that tests reach; its shape is that of the sch
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import ROLES
 
 from ansible_collections.wordpress_ha.aws.plugins.filter.monitoring_set import monitoring_set
 
+ROLES = Path(__file__).resolve().parents[2] / "roles"
 #: What the published schema knows, as far as it is used here; everything else is a misspelling.
 AGENT = {"metrics_collection_interval", "omit_hostname", "run_as_user"}
 METRICS = {"namespace", "aggregation_dimensions", "append_dimensions", "metrics_collected"}

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from conftest import network
+from web_tier import network
 
 from wordpress_ha_rehearsal.emulator.testing import Emulator
 

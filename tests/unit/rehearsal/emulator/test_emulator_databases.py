@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import network
+from web_tier import network
 
 CLUSTER = {"DBClusterIdentifier": "db"}
 TRUST = {

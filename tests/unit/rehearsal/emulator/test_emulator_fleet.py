@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
+from web_tier import WebTier
 
 
 def under(name: str) -> str:
@@ -16,8 +17,6 @@ def under(name: str) -> str:
 
 
 def test_members_spread_over_the_zones_and_serve_when_reported(external):
-    from conftest import WebTier
-
     tier = WebTier(external)
     members = tier.members()
     assert sorted(one["AvailabilityZone"] for one in members.values()) == ["us-east-1a", "us-east-1b"]
@@ -61,8 +60,6 @@ def test_a_terminated_node_is_replaced(tier):
 
 
 def test_an_unhealthy_node_is_replaced_only_after_the_grace_period(external):
-    from conftest import WebTier
-
     tier = WebTier(external, grace=60)
     tier.serve()
     sick, _unused = tier.members()
@@ -78,8 +75,6 @@ def test_an_unhealthy_node_is_replaced_only_after_the_grace_period(external):
 
 
 def test_health_of_the_balancer_counts_only_for_groups_that_say_so(external):
-    from conftest import WebTier
-
     tier = WebTier(external, HealthCheckType="EC2")
     tier.ready()
     sick, _unused = tier.members()

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from wordpress_ha_rehearsal.emulator.controllers.schedules import is_due
 
 if TYPE_CHECKING:
-    from conftest import WebTier
+    from web_tier import WebTier
 
 
 def hook(tier: WebTier, timeout: int = 300) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
+from web_tier import WebTier
 
 
 def under(name: str) -> str:
@@ -183,8 +184,6 @@ def test_an_unknown_group_is_refused(external):
 
 
 def test_instant_mode_finishes_within_the_call(instant):
-    from conftest import WebTier
-
     tier = WebTier(instant)
     assert set(tier.health().values()) == {"healthy"}
     version = tier.new_version()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import network
+from web_tier import network
 
 DEBIAN = "136693071363"
 
