@@ -88,6 +88,8 @@ class Account:
         self.emulator = emulator
         self.config = ""
         self.plays: list[recorded.Play] = []
+        #: Names of resources that a test's stack uses and does not own.
+        self.given: set[str] = set()
 
     @property
     def requests(self) -> Path:
@@ -246,7 +248,7 @@ def account() -> Iterator[Account]:
         account = Account(emulator)
         account.prepare()
         yield account
-        recorded.hold(account.plays)
+        recorded.hold(account.plays, account.given)
 
 
 @pytest.fixture(scope="module")

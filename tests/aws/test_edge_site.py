@@ -127,6 +127,7 @@ def test_check_mode_with_a_way_into_the_vpc(account: Account, prove: Callable[[s
 def test_provision_with_a_zone_and_a_bucket(account: Account, prove: Callable[[str], None]) -> None:
     account.emulator.client("route53").create_hosted_zone(Name="example.org.", CallerReference="1")
     account.emulator.client("s3").create_bucket(Bucket=BUCKET)
+    account.given.add(BUCKET)
     run = account.play("playbooks/provision.yml", **STACK)
     assert run.code == 0, run.tail()
     desired = account.emulator.desired()

@@ -116,6 +116,17 @@ def test_a_call_that_the_policy_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -
         recorded.hold([recorded.Play("tests/aws/playbooks/role.yml", (), [strange])])
 
 
+def test_a_name_that_no_pattern_covers_is_told_unless_the_user_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORDPRESS_HA_LEARN", raising=False)
+    call = {"service": "s3", "operation": "GetBucketPolicy", "region": "us-east-1", "params": {"Bucket": "holidays"}}
+    play = recorded.Play("playbooks/provision.yml", (), [call])
+    with pytest.raises(AssertionError, match="s3:GetBucketPolicy: bucket 'holidays' is no 'trial-media-"):
+        recorded.hold([play])
+    with pytest.raises(AssertionError, match="bucket 'holidays' is no"):
+        recorded.hold([play], {"day"})
+    recorded.hold([play], {"holidays"})
+
+
 def test_a_reviewers_run_has_a_policy_of_its_own() -> None:
     assert recorded.Play("site.yml", ("--check", "--diff"), []).policy == "site-check"
     assert recorded.Play("playbooks/destroy.yml", (), []).policy == "destroy"
