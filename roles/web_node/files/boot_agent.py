@@ -25,14 +25,21 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the other agents import this one, and one of them may not load what code_node needs
+    import code_node
 
 CONFIG = Path("/etc/wordpress_ha/agent.json")
 IMDS = "http://169.254.169.254/latest"
 STACK_TAG = "wordpress_ha:stack"
+CODE_SERVICE = "wordpress-ha-code.service"
 MIB = 1024 * 1024
 
 Contract = dict[str, Any]
+
+#: How a node runs the site's code: from a copy that follows the shared files, from the shared files, or from a copy of a release.
+MODES = ("replica", "efs", "release")
 
 #: Leaves without which a node cannot serve.
 REQUIRED = (
@@ -128,17 +135,6 @@ def mount_unit(contract: Contract, where: str) -> str:
         f"What={leaf(contract, 'storage/mount_what')}\nWhere={where}\nType={leaf(contract, 'storage/mount_type') or 'nfs4'}\n"
         f"Options={leaf(contract, 'storage/mount_options')}\nTimeoutSec=90\n"
     )
-
-
-def pool_children(memory_mb: int, processors: int, pool: Mapping[str, int]) -> int:
-    """Return how many PHP workers fit the memory and are of use to the processors.
-
-    At least 4, so that one slow page does not stop the site; at most 16 per processor: a page costs 70 ms of CPU, and more
-    workers only make the database's connections many.
-    """
-    if pool["children"] > 0:
-        return pool["children"]
-    return max(4, min(16 * processors, memory_mb * pool["memory_percent"] // 100 // pool["child_memory_mb"]))
 
 
 def memory_mb(meminfo: str, limit: str) -> int:
@@ -252,6 +248,7 @@ def references(contract: Contract) -> list[tuple[str, str]]:
     wanted = [("database", leaf(contract, "database/user_secret_arn")), ("salts", leaf(contract, "secrets/salts_arn"))]
     if wants_cache_secret(contract):
         wanted.append(("cache", leaf(contract, "cache/secret_arn")))
+    wanted.append(("mail", leaf(contract, "mail/secret_arn")))  # of an SMTP server; SES takes the instance's role (P39)
     return [(name, arn) for name, arn in wanted if arn]
 
 
@@ -276,6 +273,7 @@ class Agent:
         self.deadline = deadline
         self.run_dir = Path(config["run_dir"])
         self.contract: Contract = {}
+        self.node: code_node.Node | None = None
 
     def until_done(self, what: str, step: Callable[[], None], first_wait: float = 1.0) -> None:
         """Try a step until it works, with growing pauses up to 15 s; fail when the time of the whole boot is over."""
@@ -302,31 +300,32 @@ class Agent:
         self.contract = contract
 
     def write_files(self) -> None:
-        """Write what other programs read: everything for root, wp-config for PHP, networks for nginx, a size for PHP-FPM."""
+        """Write what other programs read: everything for root, wp-config for PHP, networks for nginx."""
         write, run_dir = self.machine.write, self.run_dir
         try:
             peers = trusted_peers(leaf(self.contract, "network/trusted_proxies"))
         except ValueError as error:
             raise NotYet(f"network/trusted_proxies: {error}") from error
         write(run_dir / "contract.json", json.dumps(self.contract, indent=1, sort_keys=True), 0o600)
+        config_differs = False
         for template in sorted(Path(self.config["templates"]).glob("*.php")):
-            write(run_dir / template.name, render(template.read_text(), self.contract), 0o640, shared_with_php=True)
+            text = render(template.read_text(), self.contract)
+            config_differs |= write(run_dir / template.name, text, 0o640, shared_with_php=True)
         nginx_differs = write(run_dir / "nginx/trusted_peers.conf", "".join(f"{peer} 1;\n" for peer in peers), 0o644)
         nginx_differs |= write(
             run_dir / "nginx/real_ip.conf", "".join(f"set_real_ip_from {peer};\n" for peer in peers), 0o644
         )
         if self.config["source"] == "file":  # elsewhere the purge agent asks the parameter tree itself
             write(run_dir / "edge.json", json.dumps(self.contract.get("edge", {}), sort_keys=True), 0o644)
-        limit = Path("/sys/fs/cgroup/memory.max")
-        memory = memory_mb(Path("/proc/meminfo").read_text(), limit.read_text() if limit.exists() else "")
-        children = pool_children(memory, os.cpu_count() or 1, self.config["pool"])
-        size_differs = write(run_dir / "php-fpm/size.conf", f"pm.max_children = {children}\n", 0o644)
-        for service, differs in (
-            (self.config["web_service"], nginx_differs),
-            (self.config["fpm_service"], size_differs),
-        ):
-            if differs and self.machine.systemctl("is-active", "--quiet", service):
-                self.machine.systemctl("reload", service)
+        if nginx_differs:
+            self.reload(self.config["web_service"])
+        if config_differs:  # OPcache keeps what it read: a password that was rotated, say
+            self.reload(self.config["fpm_service"])
+
+    def reload(self, service: str) -> None:
+        """Have a service that runs read its files anew; one that does not run will read them anyway."""
+        if self.machine.systemctl("is-active", "--quiet", service):
+            self.machine.systemctl("reload", service)
 
     def mount_shared(self) -> None:
         """Mount the shared files through a systemd unit that lives as long as this boot (P18)."""
@@ -339,6 +338,84 @@ class Agent:
         self.machine.systemctl("reset-failed", unit) if self.machine.systemctl("is-failed", "--quiet", unit) else None
         if not self.machine.systemctl("start", unit, timeout=120):
             raise NotYet(f"{unit} does not start")
+
+    def mode(self) -> str:
+        mode = leaf(self.contract, "storage/mode")
+        if mode not in MODES:
+            raise NotYet(f"storage/mode is {mode}; it must be one of {', '.join(MODES)}")
+        return mode
+
+    def take_code(self) -> None:
+        """Point the document root at the code that the storage mode says, complete and up to date.
+
+        A node that is ready keeps the copy it has: the code agent brings it further, while the shared files may be away.
+        """
+        import code_node
+        import code_trees
+
+        mode = self.mode()
+        node = self.node = self.node or code_node.Node(self.config)
+        self.stop_agent_of_another(mode)
+        try:
+            if mode == "efs":
+                if not node.site.whole():
+                    raise NotYet(f"{node.truth} holds no WordPress")
+                if not node.trees.docroot.is_symlink() or os.readlink(node.trees.docroot) != str(node.truth):
+                    node.trees.switch(node.truth)
+                self.tell_nginx(mode)
+                return
+            # Before the copy is live: what authors send must not reach it.
+            self.tell_nginx(mode)
+            with node.trees.lock():
+                live = node.live()
+                if live and (self.run_dir / "ready").exists() and (mode == "release" or not live.release):
+                    return
+                node.trees.clean()
+                node.follow(warm=False, trust=False) if mode == "replica" else node.release(warm=False)
+        except (code_node.NotNow, code_node.Moving, code_trees.NoSpace, OSError) as error:
+            raise NotYet(str(error) or type(error).__name__) from error
+
+    def stop_agent_of_another(self, mode: str) -> None:
+        """Stop a code agent that follows another mode: it would point the document root back. It is started anew at the end."""
+        try:
+            running = json.loads((self.run_dir / "code.json").read_text())["mode"]
+        except (OSError, ValueError, KeyError):
+            return
+        if running != mode and not self.machine.systemctl("stop", CODE_SERVICE):
+            raise NotYet(f"{CODE_SERVICE}, which follows the mode {running}, does not stop")
+
+    def tell_nginx(self, mode: str) -> None:
+        """Say where authors work: on the shared files, if visitors have a copy that follows them."""
+        text = f"map $host $wordpress_ha_storage {{ default {mode}; }}\n"
+        if self.machine.write(self.run_dir / "nginx/storage.conf", text, 0o644):
+            self.reload(self.config["web_service"])
+
+    def size_php(self) -> None:
+        """Size PHP-FPM for this machine and for the code it runs (P17)."""
+        import node_sizes
+
+        limit = Path("/sys/fs/cgroup/memory.max")
+        memory = memory_mb(Path("/proc/meminfo").read_text(), limit.read_text() if limit.exists() else "")
+        pool, mode = dict(self.config["pool"]), self.mode()
+        notes = [Path(note) for note in self.config["worker_notes"]]
+        pool["child_memory_mb"] = node_sizes.known_worker_mb(pool["child_memory_mb"], pool["memory_limit_mb"], *notes)
+        files = node_sizes.count_php(Path(self.config["docroot"]))
+        sizes = node_sizes.plan(memory, os.cpu_count() or 1, files, pool | {"mode": mode})
+        differs = self.machine.write(self.run_dir / "php-fpm/size.conf", node_sizes.pool_conf(sizes, mode), 0o644)
+        differs |= self.machine.write(self.run_dir / "php/sizes.ini", node_sizes.ini(sizes), 0o644)
+        if differs:
+            log(f"sizes for {files} PHP files and {memory} MiB: {json.dumps(sizes)}")
+            self.reload(self.config["fpm_service"])
+
+    def warm_opcache(self) -> None:
+        """Compile what ran on the machine of which this one is an image, before the first visitor needs it."""
+        if self.node and not (self.run_dir / "ready").exists():
+            self.node.warm_at_boot()
+
+    def follow_code(self) -> None:
+        """Start the code agent, or have it learn the mode anew."""
+        if not self.machine.systemctl("restart", CODE_SERVICE):
+            raise NotYet(f"{CODE_SERVICE} does not start")
 
     def start_services(self) -> None:
         for service in (self.config["fpm_service"], self.config["web_service"]):
@@ -393,10 +470,14 @@ class Agent:
 
     def run(self) -> None:
         self.prepare()
+        self.until_done("code", self.take_code)
+        self.until_done("sizes", self.size_php)
         self.until_done("services", self.start_services)
         self.until_done("database", self.reach_database)
         self.until_done("site", self.find_site)
+        self.until_done("OPcache", self.warm_opcache)
         self.until_done("front page", self.warm)
+        self.until_done("code agent", self.follow_code)
         self.machine.write(self.run_dir / "ready", "ready\n", 0o644)
         log("this node is ready")
 

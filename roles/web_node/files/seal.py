@@ -55,12 +55,26 @@ def remove() -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+    forget_trees(Path("/srv/wordpress/trees"), Path("/srv/wordpress/docroot"))
     for folder in EMPTIED:
         for path in Path(folder).rglob("*"):
             if path.is_file() and not path.is_symlink():
                 os.truncate(path, 0)
     # Empty, not absent: systemd then makes a new one at the next boot.
     Path("/etc/machine-id").write_text("")
+
+
+def forget_trees(home: Path, docroot: Path) -> None:
+    """Keep of the copies of the code the one that is live: a node that starts from the image copies only what differs from it."""
+    live = Path(os.readlink(docroot)).name if docroot.is_symlink() else ""
+    for path in home.iterdir() if home.is_dir() else ():
+        if path.is_dir() and path.name != live:
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix in (".json", ".safe") and path.name not in (f"{live}.json", f"{live}.safe", "warm.json"):
+            path.unlink(missing_ok=True)
+    if live and (home / f"{live}.json").exists():
+        os.sync()
+        (home / f"{live}.safe").touch()  # it is one of this boot, and the image is for others
 
 
 def secrets() -> set[bytes]:

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 FILES = Path(__file__).resolve().parents[3] / "roles/web_node/files"
+sys.path.append(str(FILES))  # where the programs find one another on a node
 
 
 def load(name: str) -> ModuleType:

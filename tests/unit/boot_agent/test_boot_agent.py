@@ -11,8 +11,10 @@ import grp
 import itertools
 import json
 import os
+import pwd
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +96,13 @@ def test_without_a_cache_nothing_of_it_is_asked_for(boot_agent, contract):
     assert dict(boot_agent.references(contract)) == {"database": "arn:db", "salts": "arn:salts"}
 
 
+def test_the_login_of_a_mail_server_is_read_where_there_is_one(boot_agent, contract):
+    """P39."""
+    assert "mail" not in dict(boot_agent.references(contract))
+    contract["mail"] = {"transport": "smtp", "secret_arn": "arn:mail"}
+    assert dict(boot_agent.references(contract))["mail"] == "arn:mail"
+
+
 def test_a_node_does_not_read_the_administrators_secret(boot_agent, contract):
     contract["site"]["admin_secret_arn"] = "arn:admin"
     assert "arn:admin" not in dict(boot_agent.references(contract)).values()
@@ -142,15 +151,6 @@ def test_the_mount_unit_carries_the_documents_options(boot_agent, contract):
     assert "Options=nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport\n" in unit
 
 
-@given(st.integers(128, 1_000_000), st.integers(1, 256))
-def test_the_pool_fits_the_memory_and_the_processors(boot_agent, memory, processors):
-    pool = {"children": 0, "memory_percent": 60, "child_memory_mb": 64}
-    children = boot_agent.pool_children(memory, processors, pool)
-    assert children >= 4
-    assert children == 4 or (children * 64 <= memory * 0.6 and children <= 16 * processors)
-    assert boot_agent.pool_children(memory, processors, pool | {"children": 7}) == 7
-
-
 def test_memory_is_what_the_control_group_leaves(boot_agent):
     assert boot_agent.memory_mb("MemTotal:        2048000 kB\n", "max\n") == 2000
     assert boot_agent.memory_mb("MemTotal:        2048000 kB\n", str(512 * 1024 * 1024)) == 512
@@ -187,7 +187,15 @@ def agent(boot_agent, contract, tmp_path, monkeypatch):
         "fpm_service": "php-fpm.service",
         "web_service": "nginx.service",
         "request_timeout": 5,
-        "pool": {"children": 0, "memory_percent": 60, "child_memory_mb": 64},
+        "pool": {"children": 0, "memory_percent": 60, "child_memory_mb": 64, "memory_limit_mb": 256},
+        "worker_notes": [],
+        "user": pwd.getpwuid(os.getuid()).pw_name,
+        "group": grp.getgrgid(os.getgid()).gr_name,
+        "trees": str(tmp_path / "trees"),
+        "lib": str(tmp_path),
+        "fpm_socket": str(tmp_path / "php.sock"),
+        "releases_kept": 3,
+        "scan_seconds": 20,
     }
     clock = {"now": 0.0}
     monkeypatch.setattr(boot_agent.time, "monotonic", lambda: clock["now"])
@@ -214,7 +222,6 @@ def test_files_are_written_once_and_secrets_only_where_few_may_read(agent, tmp_p
         "wp-config.php": "0o640",
         "trusted_peers.conf": "0o644",
         "real_ip.conf": "0o644",
-        "size.conf": "0o644",
     }
     holders = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file() and CANARY in path.read_text()}
     assert holders == {"contract.json", "wp-config.php"}
@@ -225,10 +232,8 @@ def test_files_are_written_once_and_secrets_only_where_few_may_read(agent, tmp_p
 
 def test_services_that_run_are_reloaded_only_for_a_difference(agent):
     prepared(agent)
-    assert [asked for asked in agent.machine.systemctl.asked if asked.startswith("reload")] == [
-        "reload nginx.service",
-        "reload php-fpm.service",
-    ]
+    asked = [words for words in agent.machine.systemctl.asked if words.startswith("reload")]
+    assert asked == ["reload nginx.service", "reload php-fpm.service"]  # OPcache keeps a password that was rotated
     agent.machine.systemctl.asked.clear()
     prepared(agent)
     assert agent.machine.systemctl.asked == []
@@ -277,17 +282,22 @@ def test_an_incomplete_contract_is_waited_for_and_named_without_values(boot_agen
 
 
 def test_the_ready_marker_comes_last(agent, tmp_path, monkeypatch):
-    """P18: contract, files, mount, services, database, site, a warm page, and only then ready."""
+    """P18: contract, files, mount, the code, services, database, site, a warm OPcache and page, and only then ready."""
     steps = []
-    for name in (
+    expected = [
         "read_contract",
         "write_files",
         "mount_shared",
+        "take_code",
+        "size_php",
         "start_services",
         "reach_database",
         "find_site",
+        "warm_opcache",
         "warm",
-    ):
+        "follow_code",
+    ]
+    for name in expected:
 
         def step(name=name) -> None:
             assert not (tmp_path / "run/ready").exists()
@@ -295,15 +305,7 @@ def test_the_ready_marker_comes_last(agent, tmp_path, monkeypatch):
 
         monkeypatch.setattr(agent, name, step)
     agent.run()
-    assert steps == [
-        "read_contract",
-        "write_files",
-        "mount_shared",
-        "start_services",
-        "reach_database",
-        "find_site",
-        "warm",
-    ]
+    assert steps == expected
     assert (tmp_path / "run/ready").exists()
 
 
@@ -328,3 +330,113 @@ def test_sealing_names_the_file_that_holds_a_secret(seal, tmp_path, monkeypatch)
     leaking.write_text(f"password={CANARY}")
     monkeypatch.setattr(seal, "files", lambda: iter([clean, leaking]))
     assert seal.holders({CANARY.encode()}) == [str(leaking)]
+
+
+@pytest.fixture
+def shared(agent, tmp_path) -> Path:
+    """A WordPress on the shared files, and a document root that points nowhere yet."""
+    site = tmp_path / "shared/site"
+    (site / "wp-includes").mkdir(parents=True)
+    (site / "wp-config.php").write_text("<?php")
+    (site / "wp-includes/version.php").write_text("<?php")
+    agent.config["shared"] = str(tmp_path / "shared")
+    (tmp_path / "docroot").symlink_to(site)
+    agent.read_contract()
+    return site
+
+
+def storage(agent, mode: str) -> str:
+    agent.contract["storage"]["mode"] = mode
+    agent.take_code()
+    return (agent.run_dir / "nginx/storage.conf").read_text()
+
+
+def test_each_storage_mode_has_its_document_root(agent, shared, tmp_path):
+    """R40: `efs` runs the shared files themselves; otherwise the node has a copy, and nginx knows where authors work."""
+    assert storage(agent, "efs") == "map $host $wordpress_ha_storage { default efs; }\n"
+    assert (tmp_path / "docroot").resolve() == shared
+    assert storage(agent, "replica") == "map $host $wordpress_ha_storage { default replica; }\n"
+    copy = (tmp_path / "docroot").resolve()
+    assert copy.parent == tmp_path / "trees"
+    assert (copy / "wp-config.php").read_text() == "<?php"
+    assert storage(agent, "replica")
+    assert (tmp_path / "docroot").resolve() == copy
+    storage(agent, "efs")
+    assert (tmp_path / "docroot").resolve() == shared
+
+
+def test_a_code_agent_of_another_mode_is_stopped_before_the_switch(agent, shared, tmp_path):
+    """It would see a document root that is no copy of the marker's generation, and point it back."""
+    storage(agent, "replica")
+    (agent.run_dir / "code.json").write_text('{"mode": "replica"}')
+    agent.machine.systemctl.asked.clear()
+    storage(agent, "replica")
+    assert "stop wordpress-ha-code.service" not in agent.machine.systemctl.asked
+    storage(agent, "efs")
+    assert "stop wordpress-ha-code.service" in agent.machine.systemctl.asked
+
+
+def test_an_unknown_storage_mode_is_named(boot_agent, agent):
+    agent.read_contract()
+    agent.contract["storage"]["mode"] = "nfs"
+    with pytest.raises(boot_agent.NotYet, match="storage/mode is nfs; it must be one of replica, efs, release"):
+        agent.take_code()
+
+
+def test_an_image_with_a_copy_copies_only_what_differs(agent, shared, tmp_path):
+    storage(agent, "replica")
+    old = (tmp_path / "docroot").resolve()
+    kept = (old / "wp-config.php").stat().st_ino
+    agent.node = None  # another boot
+    (shared / "wp-content").mkdir()
+    (shared / "wp-content/new.php").write_text("<?php")
+    storage(agent, "replica")
+    new = (tmp_path / "docroot").resolve()
+    assert new != old
+    assert (new / "wp-content/new.php").exists()
+    assert (new / "wp-config.php").stat().st_ino == kept
+
+
+@pytest.mark.parametrize("mode", ["replica", "efs", "release"])
+def test_without_the_shared_site_no_node_becomes_ready(boot_agent, agent, shared, mode):
+    """P18: an unmounted file system is an empty folder."""
+    shared.rename(shared.with_name("elsewhere"))
+    shared.mkdir()
+    with pytest.raises(boot_agent.NotYet, match="holds no WordPress"):
+        storage(agent, mode)
+
+
+def test_a_node_that_is_ready_keeps_its_copy_while_the_shared_files_are_away(agent, shared, tmp_path):
+    storage(agent, "replica")
+    live = (tmp_path / "docroot").resolve()
+    (agent.run_dir / "ready").touch()
+    shutil.rmtree(tmp_path / "shared")
+    storage(agent, "replica")
+    assert (tmp_path / "docroot").resolve() == live
+
+
+def test_php_is_sized_for_the_code_it_runs(agent, shared):
+    """P17."""
+    agent.contract["storage"]["mode"] = "replica"
+    agent.size_php()
+    pool = (agent.run_dir / "php-fpm/size.conf").read_text()
+    assert "php_admin_flag[opcache.validate_timestamps] = off" in pool
+    assert "opcache.max_accelerated_files" in (agent.run_dir / "php/sizes.ini").read_text()
+    assert "reload php-fpm.service" in agent.machine.systemctl.asked
+    agent.machine.systemctl.asked.clear()
+    agent.size_php()
+    assert agent.machine.systemctl.asked == []
+    agent.contract["storage"]["mode"] = "efs"
+    agent.size_php()
+    assert "validate_timestamps = off" not in (agent.run_dir / "php-fpm/size.conf").read_text()
+
+
+def test_an_image_carries_the_live_copy_alone(agent, seal, shared, tmp_path):
+    storage(agent, "replica")
+    (tmp_path / "trees/20200101T000000-1").mkdir()
+    (tmp_path / "trees/20200101T000000-1.json").write_text("{}")
+    (tmp_path / "trees/warm.json").write_text("[]")
+    live = (tmp_path / "docroot").resolve().name
+    seal.forget_trees(tmp_path / "trees", tmp_path / "docroot")
+    left = {path.name for path in (tmp_path / "trees").iterdir()} - {".lock"}
+    assert left == {live, f"{live}.json", f"{live}.safe", "warm.json"}
