@@ -12,6 +12,7 @@ short_description: Seed the shared files and install a WordPress site, exactly o
 description:
   - Copies the WordPress release of this machine to the shared files if there is no site yet, keeps the C(wp-config.php) stub, the
     object cache drop-in and must-use plugins equal to what the machine brings, and installs the site into an empty database.
+  - Keeps the folder by which nodes learn of changed code, and tells them of what it changes itself.
   - Any number of machines may run it at once. A database lock lets one act, and the others find the work done. A run that was
     killed is resumed by the next one.
   - An existing site keeps its code. Updating WordPress is another task.
@@ -41,10 +42,10 @@ options:
     description: Folder of the site on the shared files.
     type: path
     default: /srv/wordpress/shared/site
-  docroot:
-    description: Path that the web server and WP-CLI reach the site by.
+  state_dir:
+    description: Folder on the shared files by which nodes learn of changed code. PHP's user owns it.
     type: path
-    default: /srv/wordpress/docroot
+    default: /srv/wordpress/shared/state
   config:
     description: The C(wp-config.php) that the site must have. It must hold no secret.
     type: path
@@ -121,15 +122,14 @@ import os
 import pwd
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _node, _plan
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _node, _plan, _site_code
 
-ORDER = ("tree", "file", "plugin", "install", "locale")
+ORDER = ("state", "tree", "file", "plugin", "install", "locale")
 CONFIG = "file/wp-config.php"
 DROP_IN = "file/wp-content/object-cache.php"
 #: By these a drop-in is known as one that this collection may replace or remove.
@@ -140,8 +140,6 @@ OWN_MUST_USE = "wordpress-ha-*.php"
 NO_SUCH_TABLE = 1146
 #: WordPress's own choice for a new site.
 PERMALINKS = "/%year%/%monthnum%/%day%/%postname%/"
-#: Files copied at a time: each costs several round trips on a network file system.
-COPIERS = 16
 
 
 def digest(path: Path) -> str:
@@ -168,6 +166,7 @@ class Site:
         self.contract = contract
         self.cursor = cursor
         self.site = Path(self.params["site"])
+        self.state = _site_code.State(Path(self.params["state_dir"]), self.own)
         self.sources = {CONFIG: self.params["config"]}
         if self.params["object_cache"]:
             self.sources[DROP_IN] = self.params["object_cache"]
@@ -178,7 +177,9 @@ class Site:
 
     def read(self) -> _plan.Tree:
         tree: _plan.Tree = {}
-        if (self.site / "wp-includes/version.php").is_file():
+        if self.state.is_complete(pwd.getpwnam(self.params["owner"]).pw_uid):
+            tree["state/shared"] = {"owner": self.params["owner"]}
+        if (self.site / _site_code.VERSION).is_file():
             tree["tree/site"] = {"complete": True}
         own = {f"file/{MUST_USE}/{path.name}" for path in (self.site / MUST_USE).glob(OWN_MUST_USE)}
         for key in sorted({CONFIG, DROP_IN, *self.sources} | own):
@@ -194,7 +195,7 @@ class Site:
         return tree
 
     def desired(self) -> _plan.Tree:
-        tree: _plan.Tree = {"tree/site": {"complete": True}}
+        tree: _plan.Tree = {"state/shared": {"owner": self.params["owner"]}, "tree/site": {"complete": True}}
         for key, source in self.sources.items():
             tree[key] = {"digest": digest(Path(source)) if Path(source).is_file() else _plan.UNKNOWN}
         for name, source in self.params["plugins"].items():
@@ -237,27 +238,17 @@ class Site:
     def own(self, path: Path) -> None:
         os.chown(path, pwd.getpwnam(self.params["owner"]).pw_uid, grp.getgrnam(self.params["group"]).gr_gid)
 
+    def create_state(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
+        self.state.create()
+        return {}
+
     def copy_folder(self, source: Path, target: Path) -> None:
         """Copy a folder for PHP's user; what an interrupted run has copied already is kept."""
-        files: list[tuple[Path, Path]] = []
-        for folder, _unused, names in os.walk(source):
+        for folder, _unused, _files in os.walk(source):  # empty ones too
             here = target / Path(folder).relative_to(source)
             here.mkdir(mode=0o755, exist_ok=True)
             self.own(here)
-            files += [(Path(folder) / name, here / name) for name in names]
-
-        def copy(pair: tuple[Path, Path]) -> None:
-            origin, copied = pair
-            if copied.is_file() and copied.stat().st_size == origin.stat().st_size:
-                return
-            partial = copied.with_name(f".{copied.name}.partial")
-            shutil.copyfile(origin, partial)
-            partial.chmod(0o644)
-            self.own(partial)
-            partial.replace(copied)
-
-        with ThreadPoolExecutor(COPIERS) as pool:
-            list(pool.map(copy, files))
+        _site_code.copy_files(source, target, _site_code.files_of(source), self.own)
 
     def create_tree(self, change: _plan.Change, tree: _plan.Tree) -> _plan.Fields:
         """Seed the site beside its place, then move it there at once: no node ever sees half of it."""
@@ -342,7 +333,7 @@ class Site:
             self.params["owner"],
             "--",
             self.params["wp_cli"],
-            f"--path={self.params['docroot']}",
+            f"--path={self.site}",
         ]
         code, out, err = self.module.run_command(
             [*command, *arguments],
@@ -354,8 +345,25 @@ class Site:
             said = err.strip() or ("see the PHP log" if stdin else out.strip())
             self.module.fail_json(msg=f"wp {' '.join(arguments[:2])} failed: {said}")
 
+    def apply(self, current: _plan.Tree, changes: list[_plan.Change]) -> None:
+        """Execute a plan; nodes that run copies take its files over when all of them are written."""
+        files = [change for change in changes if change.kind in ("tree", "file", "plugin")]
+        others = [change for change in changes if change not in files and change.kind != "state"]
+        _plan.execute(current, [change for change in changes if change.kind == "state"], self.handlers())
+        if files:
+            with self.state.change("wordpress_site", self.changed_paths(files)):
+                _plan.execute(current, files, self.handlers())
+        _plan.execute(current, others, self.handlers())
+
+    def changed_paths(self, changes: list[_plan.Change]) -> list[str]:
+        """Return what a plan changes, relative to the site; nothing for all of it."""
+        if any(change.kind == "tree" for change in changes):
+            return []
+        return [f"wp-content/plugins/{item.name}" if item.kind == "plugin" else item.name for item in changes]
+
     def handlers(self) -> Mapping[str, _plan.Handler]:
         return {
+            "create state": self.create_state,
             "create tree": self.create_tree,
             "create file": self.write_file,
             "update file": self.write_file,
@@ -389,7 +397,7 @@ def run(module: AnsibleModule, contract: Mapping[str, Any]) -> list[_plan.Change
                             msg="Another machine has been installing the site for 10 minutes; look there first."
                         )
                     current, changes = site.plan()
-                    _plan.execute(current, changes, site.handlers())
+                    site.apply(current, changes)
     except (_node.pymysql.MySQLError, OSError) as error:
         if (
             module.check_mode
@@ -409,7 +417,7 @@ def main() -> None:
             "contract": {"type": "path", "default": "/run/wordpress_ha/contract.json"},
             "release": {"type": "path", "default": "/opt/wordpress_ha/wordpress"},
             "site": {"type": "path", "default": "/srv/wordpress/shared/site"},
-            "docroot": {"type": "path", "default": "/srv/wordpress/docroot"},
+            "state_dir": {"type": "path", "default": "/srv/wordpress/shared/state"},
             "config": {"type": "path", "default": "/opt/wordpress_ha/wp-config.php"},
             "object_cache": {"type": "str", "default": ""},
             "must_use_plugins": {"type": "list", "elements": "path", "default": []},

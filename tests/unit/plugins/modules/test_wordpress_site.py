@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import getpass
 import grp
+import json
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ansible_collections.wordpress_ha.aws.plugins.module_utils import _node, _plan
+from ansible_collections.wordpress_ha.aws.plugins.module_utils import _node
 from ansible_collections.wordpress_ha.aws.plugins.modules import wordpress_site as subject
 
 CONTRACT = {
@@ -68,7 +70,7 @@ def site(tmp_path):
         params={
             "release": str(release),
             "site": str(tmp_path / "shared/site"),
-            "docroot": str(tmp_path / "docroot"),
+            "state_dir": str(tmp_path / "shared/state"),
             "config": str(tmp_path / "stub.php"),
             "object_cache": str(tmp_path / "drop-in.php"),
             "must_use_plugins": [],
@@ -90,7 +92,7 @@ def site(tmp_path):
 
 def apply(site: Any) -> list[str]:
     current, changes = site.plan()
-    _plan.execute(current, changes, site.handlers())
+    site.apply(current, changes)
     if any(change.kind == "install" for change in changes):
         site.cursor = Options(siteurl="https://example.com")
     return [f"{change.action} {change.key}" for change in changes]
@@ -98,6 +100,7 @@ def apply(site: Any) -> list[str]:
 
 def test_an_empty_place_gets_everything_in_order(site):
     assert apply(site) == [
+        "create state/shared",
         "create tree/site",
         f"create {subject.CONFIG}",
         f"create {subject.DROP_IN}",
@@ -119,8 +122,10 @@ def test_an_interrupted_seed_is_resumed_and_shown_to_nobody(site):
     (seed / "wp-includes").mkdir(parents=True)
     (seed / "wp-includes/.version.php.partial").write_text("<?p")
     (seed / "index.php").write_text("<?php // kept!"[: len("<?php // index")])
+    times = (Path(site.params["release"]) / "index.php").stat()
+    os.utime(seed / "index.php", ns=(times.st_atime_ns, times.st_mtime_ns))
     assert not site.site.exists()
-    assert apply(site)[0] == "create tree/site"
+    assert apply(site)[1] == "create tree/site"
     assert (site.site / "wp-includes/version.php").read_text() == "<?php // version"
     assert not list(site.site.rglob("*.partial"))
     assert (site.site / "index.php").read_text() == "<?php // kept!"
@@ -223,6 +228,67 @@ def test_the_language_is_set_only_if_another_one_is_named(site, wanted, has, pla
 
 def test_a_dry_run_on_a_fresh_machine_predicts_everything_and_touches_nothing(site):
     fresh = subject.Site(site.module, {})
-    assert [change.action for change in fresh.plan()[1]] == ["create"] * 4
+    assert [change.action for change in fresh.plan()[1]] == ["create"] * 5
     assert not site.site.exists()
     assert site.calls == []
+
+
+def marker(site: Any) -> dict[str, Any]:
+    return json.loads((Path(site.params["state_dir"]) / "generation").read_text())
+
+
+def test_nodes_are_told_what_changed_when_it_is_over(site, monkeypatch):
+    """A node that looks in between finds a change under way, and takes nothing over."""
+    apply(site)
+    first = marker(site)
+    assert first["paths"] == []  # everything is new
+    (site.site / "wp-content/object-cache.php").write_text("<?php // edited")
+    under_way = []
+    real = site.write_file
+
+    def write(change: Any, tree: Any) -> Any:
+        under_way.append(len(list((Path(site.params["state_dir"]) / "changing").iterdir())))
+        assert marker(site) == first
+        return real(change, tree)
+
+    monkeypatch.setattr(site, "write_file", write)
+    apply(site)
+    second = marker(site)
+    assert under_way == [1]
+    assert list((Path(site.params["state_dir"]) / "changing").iterdir()) == []
+    assert second["paths"] == ["wp-content/object-cache.php"]
+    assert second["previous"] == first["generation"] != second["generation"]
+
+
+def test_nodes_are_told_nothing_when_nothing_changed(site):
+    apply(site)
+    before = marker(site)
+    apply(site)
+    assert marker(site) == before
+
+
+def test_a_change_that_fails_is_announced_to_nobody(site, monkeypatch):
+    apply(site)
+    before = marker(site)
+    (site.site / "wp-content/object-cache.php").write_text("<?php // edited")
+
+    def fail(*_arguments: Any) -> None:
+        raise OSError("full")
+
+    monkeypatch.setattr(site, "write_file", fail)
+    with pytest.raises(OSError, match="full"):
+        apply(site)
+    assert marker(site) == before
+
+
+def test_the_state_folder_is_given_to_another_owner_of_php(site, monkeypatch):
+    """A folder that PHP cannot write to would leave nodes without word of what the dashboard changes."""
+    apply(site)
+    shutil.rmtree(Path(site.params["state_dir"]) / "releases")
+    assert apply(site) == ["create state/shared"]
+
+
+def test_wp_cli_works_on_the_truth(site):
+    """A node's own copy may not be changed."""
+    apply(site)
+    assert all(f"--path={site.site}" in command for command, _data in site.calls)
