@@ -7,37 +7,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-
-ROLES = Path(__file__).resolve().parents[2] / "roles"
-
-
-def role_variables(role: str) -> dict[str, Any]:
-    """Return a role's defaults and vars, unrendered, as on Debian 13."""
-    variables: dict[str, Any] = {"ansible_managed": "Ansible managed", "ansible_check_mode": False}
-    for name in ("defaults/main.yml", "vars/main.yml", "vars/debian-13.yml"):
-        path = ROLES / role / name
-        if path.exists():
-            variables |= DataLoader().load_from_file(str(path), trusted_as_template=True) or {}
-    return variables
+from role_files import ROLES, role_variables
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def render() -> Callable[..., str]:
-    """Return a function that renders ``<role>/<template>`` with overriding variables."""
+    """Return a function that renders ``<role>/<template>`` with overriding variables; what it rendered it keeps."""
+    kept: dict[str, str] = {}
 
     def rendered(template: str, **overrides: Any) -> str:
+        key = repr((template, sorted(overrides.items(), key=lambda item: item[0])))
+        if key not in kept:
+            kept[key] = anew(template, **overrides)
+        return kept[key]
+
+    def anew(template: str, **overrides: Any) -> str:
         from ansible.template import trust_as_template
 
         role, name = template.split("/", 1)
         loader = DataLoader()
-        loader.set_basedir(str(ROLES / role))
+        loader.set_basedir(str(ROLES / role / "templates"))  # what a template includes
         text = (ROLES / role / "templates" / name).read_text()
         # The template module's way: a block's own line end is not kept.
         text = "#jinja2: trim_blocks: True\n" + text

@@ -28,7 +28,7 @@ echo @mysqli_real_connect($db, $argv[1] ?: $host, DB_USER, DB_PASSWORD, DB_NAME,
 PHP
 address=$(getent hosts database.molecule.internal | cut -d' ' -f1)
 [ "$(php /tmp/unverified.php '')" = in ] || failed "the database does not let WordPress in"
-[ "$(php -d openssl.cafile=/dev/null /tmp/unverified.php '')" = refused ] || failed "a foreign authority is accepted"
+[ "$(php -d openssl.cafile=/dev/null -d openssl.capath=/nonexistent /tmp/unverified.php '')" = refused ] || failed "a foreign authority is accepted"
 proved "a database certificate of a foreign authority is refused"
 [ "$(php /tmp/unverified.php "$address")" = refused ] || failed "another name than the certificate's is accepted"
 proved "a database certificate of another name is refused"
