@@ -33,7 +33,7 @@ def noted(folder: str) -> int | None:
         return None
 
 
-def tell(seconds: int, stack: str, region: str, ca_bundle: Any) -> None:
+def tell(value: int, stack: str, region: str, ca_bundle: Any, *, metric: str = METRIC, unit: str = "Seconds") -> None:
     """Send one value of the stack, with the node's role."""
     import botocore.config
     import botocore.session
@@ -45,10 +45,10 @@ def tell(seconds: int, stack: str, region: str, ca_bundle: Any) -> None:
         "cloudwatch", region_name=region, verify=ca_bundle, config=options
     )
     datum = {
-        "MetricName": METRIC,
+        "MetricName": metric,
         "Dimensions": [{"Name": "Stack", "Value": stack}],
-        "Value": float(seconds),
-        "Unit": "Seconds",
+        "Value": float(value),
+        "Unit": unit,
     }
     client.put_metric_data(Namespace=NAMESPACE, MetricData=[datum])
 

@@ -121,7 +121,8 @@ class Node:
         """Name what is not finished."""
         found = []
         try:
-            busy = requests(SOCKETS.read_text(), self.config["fpm_socket"])
+            sockets = SOCKETS.read_text()
+            busy = sum(requests(sockets, self.config[name]) for name in ("fpm_socket", "fpm_author_socket"))
         except OSError as error:
             log(f"cannot tell what PHP is at: {error}")
             busy = 0

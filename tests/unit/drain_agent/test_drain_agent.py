@@ -155,7 +155,8 @@ def node(agent: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "state").write_text("inactive\n")
     (tmp_path / "purge").mkdir()
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    config = {"run_dir": str(tmp_path), "fpm_socket": str(tmp_path / "fpm.sock"), "group": "root"}
+    sockets = {"fpm_socket": str(tmp_path / "fpm.sock"), "fpm_author_socket": str(tmp_path / "author.sock")}
+    config = {"run_dir": str(tmp_path), "group": "root"} | sockets
     return agent.Node(config, agent.boot_agent.Machine("root"))
 
 
@@ -167,6 +168,12 @@ def test_what_counts_as_work(node: Any, tmp_path: Path) -> None:
     for name in ("1.json", "2.claimed", "3.tmp"):
         (tmp_path / "purge" / name).touch()
     assert node.work() == ["2 notes for the edge"]
+    # An author whose plugin is just being installed is work, too (P44).
+    with socket.socket(socket.AF_UNIX) as author, socket.socket(socket.AF_UNIX) as asking:
+        author.bind(str(tmp_path / "author.sock"))
+        author.listen(1)
+        asking.connect(str(tmp_path / "author.sock"))
+        assert node.work() == ["1 requests", "2 notes for the edge"]
     node.stop_new_work()
     assert "stop wordpress-ha-cron.timer" in (tmp_path / "asked").read_text()
 

@@ -38,6 +38,16 @@ def cron_lag() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def mail_failures() -> ModuleType:
+    return _imported("mail_failures")
+
+
+@pytest.fixture(scope="session")
+def node_metrics() -> ModuleType:
+    return _imported("node_metrics")
+
+
+@pytest.fixture(scope="session")
 def cloudwatch_config() -> ModuleType:
     return _imported("cloudwatch_config")
 

@@ -93,6 +93,6 @@ def test_the_runner_and_its_unit_agree_on_the_place():
     unit = (ROLES / "wordpress/templates/wordpress-ha-cron.service.j2").read_text()
     runner = (ROLES / "wordpress/files/cron.php").read_text()
     assert "RuntimeDirectory=" in unit and "getenv( 'RUNTIME_DIRECTORY' )" in runner
-    assert "/lag'" in runner and "ExecStartPost=-" in unit and "cron_lag.py" in unit
+    assert '/lag"' in runner and "ExecStartPost=-" in unit and "cron_lag.py" in unit
     # The age of what waits is taken before it is run, and by the runner alone.
-    assert runner.index("GET_LOCK") < runner.index("/lag'") < runner.index("cron event run")
+    assert runner.index("->begin()") < runner.index("->note_lag( wp_get_ready") < runner.index("->run()")
