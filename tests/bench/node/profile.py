@@ -1,0 +1,129 @@
+# Copyright: Contributors to the wordpress_ha.aws project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a page's time goes: Excimer samples PHP's stack each millisecond of CPU time, and strace counts system calls."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from . import load, site
+from .machines import Fleet
+
+SAMPLES = "/var/tmp/bench-samples"
+#: Loaded before each request; adds the stacks of one request, folded, to a file of its process.
+AGENT = f"""<?php
+$bench_profiler = new ExcimerProfiler();
+$bench_profiler->setEventType( EXCIMER_CPU );
+$bench_profiler->setPeriod( 0.001 );
+$bench_profiler->start();
+register_shutdown_function(
+    function () use ( $bench_profiler ) {{
+        $bench_profiler->stop();
+        file_put_contents( '{SAMPLES}/' . getmypid(), $bench_profiler->getLog()->formatCollapsed(), FILE_APPEND );
+    }}
+);
+"""
+#: The first pattern that is found in a stack, from its innermost frame outwards, says what the time was spent on.
+AREAS = (
+    ("object cache", r"object-cache|WP_Object_Cache|wordpress_ha_cache|\bwp_cache_"),
+    ("database driver and wpdb", r"\bwpdb::|mysqli"),
+    (
+        "theme.json and global styles",
+        r"WP_Theme_JSON|wp_get_global|global_styles|WP_Style_Engine|wp_style_engine|WP_Duotone",
+    ),
+    ("HTML and block parser", r"WP_HTML_|WP_Block_Parser|serialize_block|parse_blocks"),
+    (
+        "block registration",
+        r"register_block|WP_Block_Type|WP_Block_Patterns|register_core_block|WP_Block_Styles|WP_Block_Bindings|WP_Icons",
+    ),
+    ("block rendering", r"WP_Block::|render_block|do_blocks|block_core_|WP_Block_Supports|wp_render_"),
+    (
+        "text filters (texturize, kses, escaping)",
+        r"wptexturize|wp_kses|esc_|wpautop|convert_smilies|sanitize_|force_balance|make_clickable|do_shortcode",
+    ),
+    ("translations", r"WP_Translation|load_textdomain|translate|\b__$|\b_x$|get_translations"),
+    (
+        "scripts and styles",
+        r"WP_Scripts|WP_Styles|WP_Dependencies|WP_Script_Modules|wp_enqueue|wp_default_s|print_emoji",
+    ),
+    ("posts, terms, queries", r"WP_Query|WP_Post|WP_Term|get_the_terms|WP_Tax|get_permalink|WP_Rewrite|WP::"),
+    ("roles and users", r"WP_User|WP_Roles|map_meta_cap|current_user_can"),
+    ("options", r"get_option|wp_load_alloptions|update_option"),
+    ("hooks", r"WP_Hook|apply_filters|do_action|add_filter|add_action"),
+)
+
+
+def area(stack: str) -> str:
+    """Return what a folded stack's time was spent on: the areas are asked frame by frame, innermost first."""
+    for frame in reversed(stack.split(";")[-12:]):
+        for name, pattern in AREAS[:-1]:
+            if re.search(pattern, frame):
+                return name
+    innermost = stack.rsplit(";", maxsplit=1)[-1]
+    if "/" in innermost and "::" not in innermost:
+        return "loading of files (their top-level code)"
+    return "hooks" if re.search(AREAS[-1][1], stack) else "other"
+
+
+def shares(folded: str) -> dict[str, Any]:
+    """Count folded stacks (``a;b;c 3`` a line) by area and by innermost function; return shares of one, the largest first."""
+    areas: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    for line in folded.splitlines():
+        stack, _blank, count = line.rpartition(" ")
+        if not count.isdigit():
+            continue
+        areas[area(stack)] += int(count)
+        functions[re.sub(r"^/srv/wordpress/(?:trees/[^/]+|shared/site)/", "", stack.split(";")[-1])] += int(count)
+    total = sum(areas.values()) or 1
+    return {
+        "samples": total,
+        "areas": {name: count / total for name, count in areas.most_common()},
+        "functions": {name: count / total for name, count in functions.most_common(15)},
+    }
+
+
+def system_calls(trace: str, requests: int) -> dict[str, float]:
+    """Return strace's summary as calls per request, the most frequent first."""
+    rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", trace, re.MULTILINE)
+    return dict(
+        sorted(((name, int(calls) / requests) for calls, name in rows if name != "total"), key=lambda row: -row[1])[:12]
+    )
+
+
+def profile(fleet: Fleet, name: str, pages: Mapping[str, str], requests: int) -> dict[str, Any]:
+    """Profile pages on a node whose PHP is changed for it: use a copy."""
+    machine = fleet[name]
+    machine.shell(
+        "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends php8.4-excimer strace >/dev/null",
+        timeout=900,
+    )
+    found: dict[str, Any] = {}
+    traced = 20
+    for what, path in pages.items():  # before the sampler is there
+        headers = {"cookie": site.cookies(machine)} if what == "edit.php" else None
+        load.burst(fleet, name, path, traced, headers=headers)
+        workers = machine.shell("pgrep -d, -f 'php-fpm: pool wordpress'").strip()
+        machine.shell(
+            f"(timeout -s INT 120 strace -f -c -qq -o /tmp/strace -p {workers} & echo $! > /tmp/strace.pid) >/dev/null 2>&1; sleep 1"
+        )
+        load.burst(fleet, name, path, traced, headers=headers)
+        trace = machine.shell("pkill -INT -x strace; sleep 1; cat /tmp/strace")
+        found[what] = {"calls": system_calls(trace, traced)}
+    machine.run("sh", "-c", "cat > /var/tmp/bench-profiler.php", stdin=AGENT)
+    machine.shell(
+        f"mkdir -p {SAMPLES}; chown www-data: {SAMPLES}; phpenmod excimer;"
+        "echo 'auto_prepend_file = /var/tmp/bench-profiler.php' > /etc/php/8.4/fpm/conf.d/99-z-bench.ini; systemctl restart php8.4-fpm"
+    )
+    for what, path in pages.items():
+        headers = {"cookie": site.cookies(machine)} if what == "edit.php" else None
+        load.burst(fleet, name, path, 10, headers=headers)
+        machine.shell(f"rm -f {SAMPLES}/*")
+        load.burst(fleet, name, path, requests, headers=headers)
+        found[what] |= shares(machine.shell(f"cat {SAMPLES}/*"))
+    return found
