@@ -11,7 +11,7 @@ REHEARSE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_SESSION_TOKEN -u AW
 PLAY := $(REHEARSE) ansible-playbook -i inventories/rehearsal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment dev rehearsal rehearsal-down report test lint unit sanity importer roles-test molecule edge-test rehearsal-test journeys bench audit docs build clean
+.PHONY: help environment dev rehearsal rehearsal-down report test lint unit lab nfs-test sanity importer roles-test molecule edge-test rehearsal-test journeys bench bench-node audit docs build clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,13 +34,19 @@ report: environment ## show the running rehearsal again: URL, login, nodes
 	@$(PLAY) playbooks/rehearsal_report.yml
 
 test: ## everything CI runs, in this order
-	@tools/test lint unit sanity importer edge-test rehearsal-test+roles-test+molecule
+	@tools/test lint unit lab sanity importer edge-test rehearsal-test+roles-test+molecule
 
 lint: dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck when there is one
 	@tools/test lint
 
 unit: dev ## unit, property and template tests
 	@tools/test unit
+
+lab: dev ## the slow file system and the slow network that benchmarks use
+	@tools/test lab
+
+nfs-test: dev ## a real NFS 4.1 mount: what a warm page asks of it, in calls (root, Debian, 2 to 5 minutes)
+	@tools/test nfs-test
 
 sanity: dev ## ansible-test sanity, all tests, without ignore entries
 	@tools/test sanity
@@ -65,6 +71,9 @@ journeys: dev ## the site in a real browser through the edge; uses a running reh
 
 bench: dev ## ratios: our edge modules against community.aws, a week of visitors through both behavior sets
 	@tools/test bench
+
+bench-node: dev ## a node of ours against stock Debian, CPU time per request; writes docs/benchmarks (needs root)
+	@tools/test bench-node
 
 audit: dev ## a public scanner looks at the whole tier on the emulated control plane (2 GB, Python below 3.13)
 	@tools/environment audit

@@ -115,12 +115,15 @@ def _data(estimate: _Estimate, stack: Mapping[str, Any]) -> None:
             estimate.hourly(
                 "virtual processors of the database proxy", LEAST_PROXY_VCPUS, prices["database_proxy_vcpu"]
             )
-    if cache["engine"] != "none" and not cache.get("existing"):
+    if cache.get("serverless") and cache["engine"] != "none":
+        estimate.hourly("serverless cache", 1, None, "serverless cache, paid by use")
+    elif cache["engine"] != "none" and not cache.get("existing"):
         kind = cache["node_type"]
         price = prices["caches"].get(kind)
         if price is not None and cache["engine"] == "valkey":
             price *= 1 - prices["valkey_discount"]
-        estimate.hourly(f"cache nodes, {kind}", 1 + cache["replicas"], price, kind)
+        number = cache["nodes"] if cache["engine"] == "memcached" else 1 + cache["replicas"]
+        estimate.hourly(f"cache nodes, {kind}", number, price, kind)
 
 
 def monthly_cost(stack: Mapping[str, Any], prices: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,9 @@ def check_together(stack: Mapping[str, Any]) -> list[Problem]:
     """Return the problems that only several settings of a well-typed stack show together."""
     parts = (
         _site,
+        _mail,
+        _sessions,
+        _guard,
         _network,
         _database,
         _cache,
@@ -60,6 +63,54 @@ def _site(stack: Mapping[str, Any]) -> Iterator[Problem]:
     if url.hostname != stack["site"]["domain"]:
         wrong = f"its host is not wordpress_ha_site.domain, {stack['site']['domain']}"
         yield Problem("wordpress_ha_site.url", stack["site"]["url"], wrong, "Make the two agree.")
+
+
+def _mail(stack: Mapping[str, Any]) -> Iterator[Problem]:
+    mail, path = stack["mail"], "wordpress_ha_mail"
+    if mail["transport"] == "none":
+        given = next((key for key in ("host", "secret_arn", "from") if mail[key]), None)
+        if given:
+            wrong = f"{path}.transport is `none`, so that no mail is sent"
+            yield Problem(f"{path}.{given}", mail[given], wrong, "Choose `ses` or `smtp`, or leave it out.")
+        return
+    if not mail["from"]:
+        cure = "Give an address of a domain that may send through the service, for example `wordpress@example.org`."
+        yield Problem(f"{path}.from", UNSET, f"{path}.transport is `{mail['transport']}`", cure)
+    if mail["transport"] == "smtp":
+        yield from _smtp(mail, path)
+        return
+    for key in ("host", "secret_arn"):
+        if mail[key]:
+            wrong = "SES is asked by its API with the nodes' own role"
+            yield Problem(f"{path}.{key}", mail[key], wrong, "Leave it out, or choose `smtp`.")
+    network = stack["network"]
+    if network["nat"] == "none" and not uses_existing_network(stack) and "email" not in network["interface_endpoints"]:
+        wrong = "without a NAT gateway the nodes cannot reach email, to which they post mail"
+        cure = "Add `email`, or use `single` or `per_az` for wordpress_ha_network.nat."
+        yield Problem("wordpress_ha_network.interface_endpoints", network["interface_endpoints"], wrong, cure)
+
+
+def _smtp(mail: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    if not mail["host"]:
+        yield Problem(f"{path}.host", UNSET, f"{path}.transport is `smtp`", "Give the host name of the SMTP server.")
+    if mail["region"]:
+        yield Problem(f"{path}.region", mail["region"], "an SMTP server has none", "Leave it out, or choose `ses`.")
+    if mail["encryption"] == "none" and mail["secret_arn"]:
+        wrong = "the password would cross the network for everybody to read"
+        yield Problem(f"{path}.encryption", "none", wrong, "Use `starttls` or `tls`, or leave the secret out.")
+
+
+def _sessions(stack: Mapping[str, Any]) -> Iterator[Problem]:
+    engine = stack["cache"]["engine"]
+    if stack["sessions"] == "cache" and engine in ("none", "memcached"):
+        wrong = f"wordpress_ha_cache.engine is `{engine}`, where no session can live"
+        yield Problem("wordpress_ha_sessions", "cache", wrong, "Use the engine `valkey` or `redis`, or no sessions.")
+
+
+def _guard(stack: Mapping[str, Any]) -> Iterator[Problem]:
+    names = [one.get("name") for one in stack["guard"]["allowed"]]
+    for name in sorted({name for name in names if name and names.count(name) > 1}):
+        yield Problem("wordpress_ha_guard.allowed", names, f"{name} is allowed twice", "Give one reason for each.")
 
 
 def uses_existing_network(stack: Mapping[str, Any]) -> bool:
@@ -203,8 +254,27 @@ def _minutes(text: str) -> int:
 
 def _cache(stack: Mapping[str, Any]) -> Iterator[Problem]:
     cache, path = stack["cache"], "wordpress_ha_cache"
+    if cache["engine"] == "memcached" and cache["user"]:
+        yield Problem(f"{path}.user", cache["user"], "Memcached knows no users", "Leave it out, or use `valkey`.")
+    if cache["serverless"]:
+        if cache["existing"] or cache["engine"] == "none":
+            other = "existing" if cache["existing"] else "engine"
+            wrong = f"{path}.{other} says that no cache is made"
+            yield Problem(f"{path}.serverless", cache["serverless"], wrong, "Leave one of the two out.")
+        elif not any(cache["serverless"].values()):
+            cure = "Give at least one limit, such as `max_gb: 5`."
+            yield Problem(f"{path}.serverless", cache["serverless"], "it has no limit", cure)
+        for unit in ("gb", "ecpu"):
+            least, most = cache["serverless"][f"min_{unit}"], cache["serverless"][f"max_{unit}"]
+            if least and most and least > most:
+                yield Problem(
+                    f"{path}.serverless.min_{unit}", least, f"the maximum is {most}", "Do not exceed the maximum."
+                )
     if not cache["existing"]:
         return
+    if cache["engine"] == "memcached":
+        wrong = f"{path}.engine is `memcached`; only a Valkey or Redis that exists can be taken"
+        yield Problem(f"{path}.existing", cache["existing"], wrong, "Use `valkey` or `redis`, or leave this out.")
     host = cache["existing"]["host"]
     if host.startswith("clustercfg.") or ".clustercfg." in host:
         wrong = "it is the configuration endpoint of a cache in cluster mode, which WordPress's object cache does not speak (P11)"

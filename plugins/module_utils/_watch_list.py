@@ -98,6 +98,11 @@ def _cron(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[
         yield Instance("cron", {"": {"Stack": name}})
 
 
+def _mail(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[Instance]:
+    if (subjects.get("nodes") or {}).get("mail"):
+        yield Instance("mail", {"": {"Stack": name}})
+
+
 def _cache(subjects: Options, _name: str, _limits: Mapping[str, Any]) -> Iterator[Instance]:
     cache = subjects.get("cache")
     if not cache:
@@ -160,6 +165,7 @@ KINDS: dict[str, Kind] = {
     "fleet": _fleet,
     "node": _node,
     "cron": _cron,
+    "mail": _mail,
     "cache": _cache,
     "files": _files,
     "nat": _nat,

@@ -37,6 +37,49 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"wordpress_ha_web": {"base_image": {"onwer": "self"}}},
         ["wordpress_ha_web.base_image.onwer is 'self'", "Did you mean `wordpress_ha_web.base_image.owner`?"],
     ),
+    "mail without a sender": (
+        {"wordpress_ha_mail": {"transport": "ses"}},
+        ["wordpress_ha_mail.from is not set", "transport is `ses`", "wordpress@example.org"],
+    ),
+    "mail without a server": (
+        {"wordpress_ha_mail": {"transport": "smtp", "from": "a@example.org"}},
+        ["wordpress_ha_mail.host is not set", "Give the host name of the SMTP server."],
+    ),
+    "mail with everything but a transport": (
+        {"wordpress_ha_mail": {"host": "smtp.example.org"}},
+        ["wordpress_ha_mail.host is 'smtp.example.org'", "no mail is sent", "Choose `ses` or `smtp`"],
+    ),
+    "login of the mail server in clear": (
+        {
+            "wordpress_ha_mail": {
+                "transport": "smtp",
+                "from": "a@example.org",
+                "host": "smtp.example.org",
+                "encryption": "none",
+                "secret_arn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mail-a1b2c3",
+            }
+        },
+        ["wordpress_ha_mail.encryption is 'none'", "password would cross the network", "Use `starttls` or `tls`"],
+    ),
+    "mail that cannot leave the network": (
+        {
+            "wordpress_ha_mail": {"transport": "ses", "from": "a@example.org"},
+            "wordpress_ha_network": {"nat": "none", "interface_endpoints": ["ssm", "secretsmanager"]},
+        },
+        ["wordpress_ha_network.interface_endpoints is", "cannot reach email", "Add `email`"],
+    ),
+    "sessions without a cache": (
+        {"wordpress_ha_sessions": "cache", "wordpress_ha_cache": {"engine": "none"}},
+        ["wordpress_ha_sessions is 'cache'", "wordpress_ha_cache.engine is `none`", "or no sessions"],
+    ),
+    "a backup plugin without a reason": (
+        {"wordpress_ha_guard": {"allowed": [{"name": "updraftplus", "reason": "because"}]}},
+        ["wordpress_ha_guard.allowed[0].reason is 'because'", "15 to 300 characters"],
+    ),
+    "a backup plugin allowed twice": (
+        {"wordpress_ha_guard": {"allowed": [{"name": "updraftplus", "reason": "The owner wants it."}] * 2}},
+        ["wordpress_ha_guard.allowed is", "updraftplus is allowed twice", "one reason for each"],
+    ),
     "misspelt variable": (
         {"wordpress_ha_databse": {"readers": 2}},
         ["wordpress_ha_databse is", "Did you mean `wordpress_ha_database`?"],
@@ -91,11 +134,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "misspelt storage mode": (
         {"wordpress_storage_mode": "efss"},
-        ["wordpress_storage_mode is 'efss'", "allowed: `efs`", "Did you mean `efs`?"],
-    ),
-    "storage mode not built yet": (
-        {"wordpress_storage_mode": "replica"},
-        ["wordpress_storage_mode is 'replica'", "not available yet", "use `efs`"],
+        ["wordpress_storage_mode is 'efss'", "allowed: `replica`, `efs`, `release`", "Did you mean `efs`?"],
     ),
     "no base image": (
         {"wordpress_ha_web": {"base_image": {"name": "debian-99-*"}}},
@@ -289,9 +328,33 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         ["wordpress_ha_cache.existing.host is 'clustercfg.blog", "cluster mode", "primary endpoint"],
     ),
-    "cache engine that nodes cannot use": (
-        {"wordpress_ha_cache": {"engine": "memcached"}},
-        ["wordpress_ha_cache.engine is 'memcached'", "not available", "use `valkey`"],
+    "cache engine that is none": (
+        {"wordpress_ha_cache": {"engine": "serverless"}},
+        ["wordpress_ha_cache.engine is 'serverless'", "allowed: `valkey`", "wordpress_ha_cache.serverless"],
+    ),
+    "user of a Memcached": (
+        {"wordpress_ha_cache": {"engine": "memcached", "user": "site"}},
+        ["wordpress_ha_cache.user is 'site'", "knows no users", "use `valkey`"],
+    ),
+    "serverless cache without a limit": (
+        {"wordpress_ha_cache": {"serverless": {"max_gb": None}}},
+        ["wordpress_ha_cache.serverless is", "no limit", "max_gb"],
+    ),
+    "serverless cache of contrary limits": (
+        {"wordpress_ha_cache": {"serverless": {"min_gb": 9, "max_gb": 5}}},
+        ["wordpress_ha_cache.serverless.min_gb is 9", "the maximum is 5"],
+    ),
+    "existing Memcached": (
+        {
+            "wordpress_ha_cache": {
+                "engine": "memcached",
+                "existing": {
+                    "host": "cache.example.org",
+                    "secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:blog-1",
+                },
+            }
+        },
+        ["wordpress_ha_cache.existing is", "only a Valkey or Redis that exists"],
     ),
     "provisioned throughput of nothing": (
         {"wordpress_ha_files": {"throughput_mode": "provisioned"}},

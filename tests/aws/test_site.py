@@ -63,7 +63,7 @@ def test_provision_creates(account: Account, prove: Callable[[str], None]) -> No
     run = account.play("playbooks/provision.yml")
     assert run.code == 0 and run.recap["failed"] == 0, run.tail()
     tree = account.parameters()
-    assert tree["site/url"] == "https://blog.example.org" and tree["storage/mode"] == "efs"
+    assert tree["site/url"] == "https://blog.example.org" and tree["storage/mode"] == "replica"
     assert tree["cache/prefix"] == "trial:" and tree["cache/tls"] == "true"
     assert all("(known" not in value for value in tree.values())
     assert len(tree["network/trusted_proxies"].split(",")) == 3  # two public subnets, and CloudFront
@@ -105,6 +105,34 @@ def test_check_mode_afterwards_is_silent(account: Account, prove: Callable[[str]
     assert run.code == 0 and run.recap["changed"] == 0 and run.writes == [], (run.changed, run.writes, run.tail())
     assert not re.search(r"^[+-] ", run.output, re.MULTILINE)
     prove(f"site.yml --check --diff: changed=0, no diff, {len(run.writes)} writing calls, {run.seconds:.0f} s")
+
+
+def test_the_storage_mode_of_a_running_stack_is_switched(account: Account, prove: Callable[[str], None]) -> None:
+    """Here on the side of AWS alone: the emulator's nodes are no machines. Molecule switches real ones (prove_modes.yml)."""
+    here = ("--limit", "localhost")
+    releases = {"wordpress_storage_mode": "release"}
+    refused = account.play("playbooks/deploy.yml", *here)
+    assert refused.code != 0 and "wordpress_storage_mode is replica" in refused.message, refused.tail()
+    assert "playbooks" in refused.message or "switch_storage" in refused.message
+    predicted = account.play("playbooks/switch_storage.yml", *here, "--check", **releases)
+    assert predicted.code == 0 and predicted.recap["changed"] == 1 and predicted.writes == [], predicted.tail()
+    run = account.play("playbooks/switch_storage.yml", *here, **releases)
+    assert run.code == 0 and run.recap["changed"] == 1, (run.changed, run.tail())
+    assert account.parameters()["storage/mode"] == "release"
+    again = account.play("playbooks/switch_storage.yml", *here, **releases)
+    assert again.code == 0 and again.recap["changed"] == 0 and again.writes == [], (again.changed, again.writes)
+    for playbook in ("deploy", "roll_back"):
+        for check in ((), ("--check",)):
+            found = account.play(f"playbooks/{playbook}.yml", *here, *check, **releases)
+            assert found.code == 0 and found.writes == [] and found.output.count("i-") >= 2, found.tail()
+    image = account.play("playbooks/bake.yml", "--check", **releases)
+    assert image.code == 0 and image.recap["changed"] == 0, (image.changed, image.tail())
+    back = account.play("playbooks/switch_storage.yml", *here)
+    assert back.code == 0 and account.parameters()["storage/mode"] == "replica", back.tail()
+    prove(
+        f"switch_storage.yml on a running stack: one parameter changed and no image needed, {run.seconds:.0f} s; again: changed=0; "
+        "deploy.yml and roll_back.yml find the nodes, and refuse a stack that runs no releases"
+    )
 
 
 def test_check_mode_predicts_a_modification(account: Account, prove: Callable[[str], None]) -> None:

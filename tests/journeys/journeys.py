@@ -244,7 +244,8 @@ def versions_bust_static_files(world: World) -> None:
     visitor = world.visitor()
 
     def write(content: str) -> None:
-        world.on_a_node(f"printf %s {content} >/srv/wordpress/docroot/wp-content/{name}")
+        # In each node's copy, in place: an announced change of code has the edge fetch all anew, whatever its key is.
+        world.on_all_nodes(f"printf %s {content} >/srv/wordpress/docroot/wp-content/{name}")
 
     def read(version: str) -> requests.Response:
         return visitor.get(f"/wp-content/{name}?ver={version}")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shlex
@@ -25,6 +26,8 @@ from requests.adapters import HTTPAdapter
 from .browser import PATIENCE
 
 HERE = Path(__file__).resolve().parent
+#: Where code is changed, and within how many seconds every node has to serve a change that was announced.
+SHARED, CODE_SECONDS = "/srv/wordpress/shared", 60
 AUTHORITY = STATE / "ca" / "ca.pem"
 PASSWORD = "open sesame"
 
@@ -203,13 +206,29 @@ class World:
     def on_a_node(self, script: str) -> str:
         return self.site.node(min(self.site.instance_ids()), script)
 
+    def on_all_nodes(self, script: str) -> None:
+        for node in self.site.instance_ids():
+            self.site.node(node, script)
+
+    def change_code(self, script: str) -> None:
+        """Change the site's code on the shared files, from within wp-content, and wait until every node serves it."""
+        self.on_a_node(f"cd {SHARED}/site/wp-content && {script}")
+        self.on_a_node("runuser -u www-data -- env HOME=/tmp wp eval 'do_action( \"wordpress_ha_code_changed\" );'")
+        for node in self.site.instance_ids():
+            wait_until(f"{node} serves the changed code", functools.partial(self._has_newest_code, node), CODE_SECONDS)
+
+    def _has_newest_code(self, node: str) -> bool:
+        said = self.site.node(
+            node,
+            f'live=$(readlink /srv/wordpress/docroot); [ "$live" = {SHARED}/site ] || '
+            f'grep -qF "$(grep -o \'"generation": *"[^"]*"\' {SHARED}/state/generation | cut -d\'"\' -f4)" "$live.json" && echo yes || echo no',
+        )
+        return said.strip().endswith("yes")
+
     def install(self) -> None:
         """Put the journeys' own plugin beside the site's, and have an application password made."""
         code = (HERE / "plugin.php").read_text(encoding="utf-8")
-        self.on_a_node(
-            "cd /srv/wordpress/docroot/wp-content && mkdir -p mu-plugins && "
-            f"cat >mu-plugins/journeys.php <<'PHP'\n{code}\nPHP"
-        )
+        self.change_code(f"mkdir -p mu-plugins && cat >mu-plugins/journeys.php <<'PHP'\n{code}\nPHP\n")
         self.application_password = self.on_a_node(
             "cd /srv/wordpress/docroot && runuser -u www-data -- wp user application-password create "
             f"{shlex.quote(self.site.report['admin_user'])} journeys --porcelain"
@@ -218,10 +237,8 @@ class World:
     def tidy(self) -> None:
         """Remove what journeys made: posts, images, comments, the plugin, the application password."""
         self.wordpress("tidy.php")
-        self.on_a_node(
-            "cd /srv/wordpress/docroot/wp-content && rm -f mu-plugins/journeys.php journey-*.css "
-            "&& rmdir --ignore-fail-on-non-empty mu-plugins"
-        )
+        self.on_all_nodes("rm -f /srv/wordpress/docroot/wp-content/journey-*.css")
+        self.change_code("rm -f mu-plugins/journeys.php && rmdir --ignore-fail-on-non-empty mu-plugins")
 
     def past_the_edge(self, path: str, **options: Any) -> requests.Response:
         """Ask the load balancer itself, without the header by which it knows the edge."""

@@ -55,6 +55,24 @@ def test_each_part_that_is_on_brings_its_statement():
     assert set(found["builder"]) == set(statements()["builder"])
 
 
+@pytest.mark.parametrize(("region", "used"), [(None, "eu-central-1"), ("us-east-1", "us-east-1")])
+def test_only_nodes_send_mail_and_only_from_the_senders_identity(region, used):
+    mail = {"transport": "ses", "from": "site@example.org", "region": region}
+    found = statements(stack={"name": "blog", "region": "eu-central-1", "mail": mail})
+    assert "Mail" not in found["builder"]
+    assert found["web"]["Mail"]["Action"] == ["ses:SendEmail", "ses:SendRawEmail"]
+    assert found["web"]["Mail"]["Resource"] == [
+        f"arn:aws:ses:{used}:123456789012:identity/example.org",
+        f"arn:aws:ses:{used}:123456789012:identity/site@example.org",
+    ]
+
+
+@pytest.mark.parametrize("transport", ["none", "smtp"])
+def test_without_ses_nobody_may_use_it(transport):
+    stack = {"name": "blog", "region": "eu-central-1", "mail": {"transport": transport, "from": "site@example.org"}}
+    assert "Mail" not in statements(stack=stack)["web"]
+
+
 @pytest.mark.parametrize(
     ("key", "resource", "alias"),
     [

@@ -10,6 +10,7 @@ import json
 import re
 
 import pytest
+from nginx_maps import mapped
 
 
 def seconds(text: str, name: str) -> int:
@@ -22,7 +23,8 @@ def seconds(text: str, name: str) -> int:
 def test_one_timeout_drives_an_increasing_chain(render, timeout):
     """P8: PHP gives up before PHP-FPM, PHP-FPM before nginx."""
     php = seconds(render("web_node/php.ini.j2", web_node_timeout=timeout), "max_execution_time")
-    fpm = seconds(render("web_node/pools.conf.j2", web_node_timeout=timeout), "request_terminate_timeout")
+    pools = render("web_node/pools.conf.j2", web_node_timeout=timeout)
+    fpm = seconds(pools[pools.index("[wordpress]") :], "request_terminate_timeout")
     waits = re.findall(
         r"^    fastcgi_read_timeout (\d+)s", render("web_node/nginx.conf.j2", web_node_timeout=timeout), re.MULTILINE
     )
@@ -97,32 +99,6 @@ def test_who_says_https(render, key, https):
     exact = re.findall(r'^\s*"([^~"]*)" on;', rules[1], re.MULTILINE)
     patterns = re.findall(r'^\s*"~([^"]*)" on;', rules[1], re.MULTILINE)
     assert (key in exact or any(re.search(pattern, key) for pattern in patterns)) is https
-
-
-def mapped(nginx: str, name: str, seen: dict[str, str]) -> str:
-    """Return what a variable of the configuration's maps is for a request, as nginx finds it: exact, then patterns, then default."""
-    if name in seen:
-        return seen[name]
-    found = re.search(rf"^map (\"[^\"]*\"|\S+) \${name} \{{\n(.*?)^\}}", nginx, re.DOTALL | re.MULTILINE)
-    if not found:
-        return ""
-
-    def filled(text: str) -> str:
-        return re.sub(r"\$(\w+)", lambda variable: mapped(nginx, variable[1], seen), text)
-
-    source = filled(found[1].strip('"'))
-    entries = re.findall(r"^\s*(\"[^\"]*\"|\S+) (\"[^\"]*\"|\S+);$", found[2], re.MULTILINE)
-    rules = [(key.strip('"'), value.strip('"')) for key, value in entries]
-    assert len(rules) == len(re.findall(r"^\s*[^#\s]", found[2], re.MULTILINE)), f"a line of ${name} is not understood"
-    default = next((value for key, value in rules if key == "default"), "")
-    exact = [value for key, value in rules if key == source and key != "default"]
-    patterns = [
-        value
-        for key, value in rules
-        if key.startswith("~")
-        and re.search(key.lstrip("~*"), source, re.IGNORECASE if key.startswith("~*") else re.NOFLAG)
-    ]
-    return filled([*exact, *patterns, default][0])
 
 
 KEPT, PRIVATE, SILENT = "public, max-age=0, s-maxage=600", "private, no-store", ""
@@ -282,7 +258,7 @@ def test_php_is_bound_to_the_mount(render):
 def test_php_verifies_tls_and_keeps_no_session(render):
     """R39, and the database's certificate."""
     ini = render("web_node/php.ini.j2")
-    assert "openssl.cafile = /etc/wordpress_ha/ca-bundle.pem" in ini
+    assert "openssl.capath = /etc/wordpress_ha/ca" in ini
     assert "session.save_path = /nonexistent" in ini
     assert "opcache.validate_timestamps = 1" in ini
 
@@ -293,7 +269,14 @@ def test_the_agents_configuration_is_json_without_secrets(render):
     )
     assert agent["source"] == "aws"
     assert "canary" not in json.dumps(agent)
-    assert agent["pool"] == {"children": 0, "child_memory_mb": 64, "memory_percent": 60}
+    assert agent["pool"] == {
+        "children": 0,
+        "child_memory_mb": 64,
+        "memory_limit_mb": 256,
+        "memory_percent": 60,
+        "opcache_files": 0,
+        "opcache_memory_mb": 0,
+    }
 
 
 @pytest.mark.parametrize("role", ["web_node", "wordpress"])

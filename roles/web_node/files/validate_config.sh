@@ -10,7 +10,7 @@ frame=$(mktemp)
 trap 'rm -f "$frame" "$frame.pid"' EXIT
 case $1 in
 nginx)
-    printf 'pid %s.pid;\nevents {}\nhttp {\ninclude /etc/nginx/mime.types;\ninclude %s;\n}\n' "$frame" "$2" >"$frame"
+    printf 'include /etc/nginx/modules-enabled/*.conf;\ninclude /usr/share/nginx/modules/*.conf;\npid %s.pid;\nevents {}\nhttp {\ninclude /etc/nginx/mime.types;\ninclude %s;\n}\n' "$frame" "$2" >"$frame"
     nginx -t -q -c "$frame"
     ;;
 php-fpm)

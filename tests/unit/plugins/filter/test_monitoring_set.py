@@ -27,7 +27,7 @@ WHOLE: dict[str, Any] = {
         "shop": "targetgroup/shop/4",
     },
     "fleet": {"name": "blog-web", "min": 2, "max": 6},
-    "nodes": {"agent": True, "cron": True},
+    "nodes": {"agent": True, "cron": True, "mail": True},
     "database": {"cluster": "blog-db", "instance_class": "db.r7g.large", "readers": 1},
     "cache": {"name": "blog-cache", "engine": "valkey", "nodes": 2},
     "files": {"file_system_id": "fs-1", "throughput_mode": "bursting"},
@@ -37,7 +37,8 @@ WHOLE: dict[str, Any] = {
 #: One word of every alarm, by what the requirements want watched.
 WANTED = {
     "edge-errors", "firewall-blocked", "balancer-errors", "target-errors-web", "target-latency-web", "target-unhealthy-web",
-    "target-errors-shop", "fleet-maximum", "fleet-cpu", "node-memory", "node-disk", "node-swap", "cron-lag", "database-cpu",
+    "target-errors-shop", "fleet-maximum", "fleet-cpu", "node-memory", "node-disk", "node-swap", "cron-lag", "mail-failures",
+    "database-cpu",
     "database-connections", "database-memory", "database-lag", "database-deadlocks", "cache-evictions-001",
     "cache-memory-002", "cache-cpu-001", "cache-engine-002", "files-credits", "files-io", "files-throughput", "nat-ports-1",
     "nat-drops-2", "backup-age", "backup-failed",

@@ -209,6 +209,18 @@ def test_https_without_its_key_opens_no_listener() -> None:
     assert haproxy.minimum_tls("ELBSecurityPolicy-TLS13-1-3-2021-06") == "TLSv1.3"
 
 
+def test_ciphers_are_those_of_the_security_policy() -> None:
+    restricted = haproxy.ciphers("ELBSecurityPolicy-TLS13-1-2-Res-2021-06").split(":")
+    assert sorted(restricted) == [
+        f"ECDHE-{key}-{cipher}" for key in ("ECDSA", "RSA") for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
+    ]
+    wider = haproxy.ciphers("ELBSecurityPolicy-TLS13-1-2-2021-06").split(":")
+    assert set(restricted) < set(wider)
+    assert {name for name in wider if "GCM" not in name} == {
+        f"ECDHE-{key}-{cipher}" for key in ("ECDSA", "RSA") for cipher in ("AES128-SHA256", "AES256-SHA384")
+    }
+
+
 def test_new_targets_start_down_one_success_short_and_known_ones_keep_their_state() -> None:
     known = "1\n# header\n4 tg_web 1 i-1 10.40.1.4 2 0 1 1 90 15 3 4 6 0 0 0 - 80 - 0 0 - - 0\n"
     first, second = haproxy.server_state(known, balancer(), [group()], ADDRESSES).splitlines()[2:]

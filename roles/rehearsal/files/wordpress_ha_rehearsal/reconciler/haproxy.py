@@ -71,6 +71,17 @@ def minimum_tls(policy: str | None) -> str:
     return "TLSv1.3" if policy and "TLS13-1-3" in policy else "TLSv1.2"
 
 
+def ciphers(policy: str | None) -> str:
+    """Return the ciphers for TLS 1.2 of a security policy: all have forward secrecy, and the restricted ones no CBC."""
+    digests = {"AES128-GCM": "SHA256", "AES128": "SHA256", "AES256-GCM": "SHA384", "AES256": "SHA384"}
+    return ":".join(
+        f"ECDHE-{key}-{cipher}-{digest}"
+        for cipher, digest in digests.items()
+        for key in ("ECDSA", "RSA")
+        if cipher.endswith("GCM") or "-Res-" not in (policy or "")
+    )
+
+
 def certificate_file(certificate: Shape) -> tuple[str, str]:
     """Return (file name, content) of a certificate in haproxy's form: certificate, chain and key in one file."""
     parts = [certificate.get("certificate"), certificate.get("chain"), certificate.get("private_key")]
@@ -141,7 +152,8 @@ def _frontend(balancer: Shape, listener: Shape, backends: Mapping[str, str], por
         if not files:
             return ["", f"# listener {port}: its certificate is not there yet"]
         bind += " ssl " + " ".join(f"crt {DIRECTORY}/certs/{name}" for name in files)
-        bind += f" ssl-min-ver {minimum_tls(listener.get('ssl_policy'))} alpn h2,http/1.1"
+        policy = listener.get("ssl_policy")
+        bind += f" ssl-min-ver {minimum_tls(policy)} ciphers {ciphers(policy)} alpn h2,http/1.1"
     lines = ["", f"frontend {word(balancer['name'])}_{port}", f"    {bind}"]
     mode = attributes.get("routing.http.xff_header_processing.mode", "append")
     if mode == "append":
