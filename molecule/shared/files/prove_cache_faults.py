@@ -174,7 +174,7 @@ def faults(cache: Cache) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]
 def used_again(cache: Cache, site: Site) -> float:
     """Return the seconds until every node's pages come from the cache."""
     begun = time.monotonic()
-    while time.monotonic() - begun < 4 * RECOVERY:
+    while time.monotonic() - begun < 8 * RECOVERY:  # a busy machine takes longer; the figure is told
         hits = []
         for node in site.nodes:
             before = cache.count("keyspace_hits")
