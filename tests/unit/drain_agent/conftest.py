@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import threading
 import urllib.parse
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from aws_stand_in import StandIn, standing_in
 from drain_world import Scaling, World
 
 FILES = Path(__file__).resolve().parents[3] / "roles/web_node/files"
@@ -40,7 +39,7 @@ def agent() -> ModuleType:
     return module
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(StandIn):
     scaling: Scaling
 
     def do_POST(self) -> None:
@@ -48,39 +47,18 @@ class Handler(BaseHTTPRequestHandler):
         asked = {name: values[0] for name, values in urllib.parse.parse_qs(body).items()}
         refusal = self.scaling.refusals.pop(0) if self.scaling.refusals else None
         if refusal:
-            self._answer(400, REFUSED.format(code=refusal[0], message=refusal[1]))
+            self.answer(400, REFUSED.format(code=refusal[0], message=refusal[1]), "text/xml")
             return
         self.scaling.told.append(asked)
-        self._answer(200, DONE.format(asked["Action"]))
-
-    def _answer(self, status: int, body: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.answer(200, DONE.format(asked["Action"]), "text/xml")
 
 
 @pytest.fixture
 def scaling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scaling]:
     """Return the stand-in that botocore is pointed at."""
     made = Scaling()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"scaling": made}))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "canary-secret",
-        "AWS_CONFIG_FILE": "/nonexistent",
-        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield made
-    server.shutdown()
-    server.server_close()
+    with standing_in(monkeypatch, Handler, scaling=made):
+        yield made
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ import importlib.util
 import json
 import re
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from aws_stand_in import StandIn, standing_in
 
 FILES = Path(__file__).resolve().parents[3] / "roles/web_node/files"
 CREATED = """<?xml version="1.0"?><Invalidation xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Id>I{number}</Id>
@@ -57,7 +56,7 @@ class Cloud:
         return [one["paths"] for one in self.asked if not one["code"]]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(StandIn):
     cloud: Cloud
 
     def do_POST(self) -> None:
@@ -70,9 +69,11 @@ class Handler(BaseHTTPRequestHandler):
     def get_parameter(self, name: str) -> None:
         self.cloud.looked_up.append(name)
         if name in self.cloud.parameters:
-            self.answer(200, json.dumps({"Parameter": {"Name": name, "Value": self.cloud.parameters[name]}}), "json")
+            self.answer(
+                200, json.dumps({"Parameter": {"Name": name, "Value": self.cloud.parameters[name]}}), "application/json"
+            )
         else:
-            self.answer(400, json.dumps({"__type": "ParameterNotFound"}), "json")
+            self.answer(400, json.dumps({"__type": "ParameterNotFound"}), "application/json")
 
     def create_invalidation(self, body: str) -> None:
         found = re.fullmatch(r"/2020-05-31/distribution/(\w+)/invalidation", self.path)
@@ -84,20 +85,12 @@ class Handler(BaseHTTPRequestHandler):
         self.cloud.asked.append({"distribution": found[1], "paths": paths, "reference": reference, "code": code})
         if code:
             self.answer(
-                {"NoSuchDistribution": 404, "AccessDenied": 403}.get(code, 400), REFUSED.format(code=code), "xml"
+                {"NoSuchDistribution": 404, "AccessDenied": 403}.get(code, 400),
+                REFUSED.format(code=code),
+                "application/xml",
             )
         else:
-            self.answer(201, CREATED.format(number=len(self.cloud.asked)), "xml")
-
-    def answer(self, status: int, body: str, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", f"application/{kind}")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+            self.answer(201, CREATED.format(number=len(self.cloud.asked)), "application/xml")
 
 
 @pytest.fixture
@@ -105,19 +98,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Return the stand-in that botocore is pointed at, holding the distribution of the stack `blog`."""
     made = Cloud()
     made.parameters["/wordpress_ha/blog/edge/distribution_id"] = "EDIST"
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"cloud": made}))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "canary-secret",
-        "AWS_CONFIG_FILE": "/nonexistent",
-        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield made
-    server.shutdown()
-    server.server_close()
+    with standing_in(monkeypatch, Handler, cloud=made):
+        yield made
 
 
 @pytest.fixture
