@@ -53,7 +53,8 @@ options:
     description: What of the account to compare with; everything when empty. The account's number is asked for in any case.
     type: list
     elements: str
-    choices: [network, instance_types, base_image, key_pairs, hosted_zone, database_class, snapshot, file_system, buckets, certificate, edge_certificate]
+    choices:
+      [network, instance_types, base_image, key_pairs, hosted_zone, database_class, snapshot, file_system, buckets, certificate, edge_certificate, storage_mode]
     default: []
 extends_documentation_fragment:
   - amazon.aws.common.modules
