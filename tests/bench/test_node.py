@@ -4,7 +4,7 @@
 
 """A node of ours against WordPress on stock Debian: the same machine, content and database, A B A B, CPU time per request of the node's containers.
 
-Writes docs/benchmarks from what it measured. Needs root; some 25 minutes on two cores. Environment: WORDPRESS_HA_BENCH_REQUESTS (of one burst,
+Writes docs/benchmarks from what it measured. Needs root; some 40 minutes on two cores, of which ten make the machines. Environment: WORDPRESS_HA_BENCH_REQUESTS (of one burst,
 default 60), WORDPRESS_HA_BENCH_STATE (folder for the disks), WORDPRESS_HA_BENCH_PREFIX (of the containers' names), WORDPRESS_HA_BENCH_KEEP (leave them
 running, and use those that run), WORDPRESS_HA_BENCH_MODE (storage mode of ours, default replica).
 """
@@ -17,6 +17,8 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -223,17 +225,47 @@ def test_cold(fleet: Fleet, prove: Callable[[str], None], note: Callable[..., No
     note("cold", found)
 
 
+def _copied(name: str) -> dict[str, str]:
+    """Return the leaves of a copy's own room in the cache: a new one each time, so that it finds there what it wrote itself and no older session."""
+    return {"prefix": f"bench{name}{uuid.uuid4().hex[:6]}"}
+
+
 def _hosts(fleet: Fleet, address: Callable[[str], str]) -> dict[str, str]:
     return {f"{name}.molecule.internal": address(name) for name in ("database", "cache")}
 
 
+def _operations(files: SlowFiles, requests: int) -> dict[str, Any]:
+    """Return the operations per request since the last reset: those of pages by kind and file type, and the code agent's, which looks by the clock."""
+    counted, recent = files.counters()["total"], files.recent()
+    kinds: Counter[str] = Counter()
+    agent: Counter[str] = Counter()
+    nameless: Counter[str] = Counter()  # on a file that is open: it is known which one was opened
+    for operation, path in recent:
+        if path.startswith("/state"):
+            agent[operation] += 1
+        elif path.startswith("/"):
+            kinds[f"{operation} {Path(path).suffix or 'without suffix'}"] += 1
+        else:
+            nameless[operation] += 1
+    for later, first in (("flush", "open"), ("readdir", "opendir")):
+        agent[later] += min(nameless[later], agent[first])
+        nameless[later] -= min(nameless[later], agent[first])
+    kinds += nameless
+    return {
+        "pages": (counted - agent.total()) / requests,  # what is older than the memory of paths is pages' too
+        "agent": agent.total() / requests,
+        "kinds": {kind: count / requests for kind, count in kinds.most_common(8)},
+    }
+
+
 def test_storage(fleet: Fleet, prove: Callable[[str], None], note: Callable[..., None]) -> None:
-    """Each storage mode on shared files that take 0, 1 and 3 ms for each operation, beside local disk."""
+    """Each storage mode on shared files that take 0, 1 and 3 ms for each operation; ``local`` is ``replica`` whose shared files are on the local disk."""
     names = ("local", "replica", "efs", "stock")
     hosts = _hosts(fleet, lambda name: fleet[name].address)
-    wanted = {"local": "efs", "replica": "replica", "efs": "efs"}
+    cookie = {"ours": site.cookies(fleet["ours"]), "stock": site.cookies(fleet["stock"])}
+    wanted = {"local": "replica", "replica": "replica", "efs": "efs"}
     for name, mode in wanted.items():
-        fleet.copy("ours", name, hosts, storage={"mode": mode}, cache={"prefix": f"bench-{name}"})
+        fleet.copy("ours", name, hosts, storage={"mode": mode}, cache=_copied(name))
     slow = {name: SlowFiles(STATE / "efs" / name, STATE / "efs" / name) for name in ("replica", "efs", "stock")}
     mounted: list[str] = []
     found: dict[str, Any] = {}
@@ -244,46 +276,52 @@ def test_storage(fleet: Fleet, prove: Callable[[str], None], note: Callable[...,
             fleet[name].shell("systemctl stop php8.4-fpm nginx")
             files.__enter__()
             mounted.append(name)
-            fleet[name].shell("systemctl start php8.4-fpm nginx") if name == "stock" else fleet.boot(name)
+            _start(fleet, name)
         for delay in (0, 1, 3):
             case: list[load.Slice] = []
             for files in slow.values():
                 files.delay(delay * 1000)
             for what in ("front", "post", "edit.php"):
-                headers = (
-                    {
-                        one: {"cookie": site.cookies(fleet["local"] if one != "stock" else fleet["stock"])}
-                        for one in names
-                    }
-                    if what == "edit.php"
-                    else None
-                )
-                case += load.alternate(fleet, names, PAGES[what], max(20, REQUESTS // 3), headers=headers, what=what)
+                headers = None
+                if what == "edit.php":
+                    headers = {one: {"cookie": cookie.get(one, cookie["ours"])} for one in names}
+                case += load.alternate(fleet, names, PAGES[what], max(20, REQUESTS // 2), headers=headers, what=what)
                 for name, files in slow.items():
                     files.reset()
-                    load.burst(fleet, name, PAGES[what], 10, headers=(headers or {}).get(name))
-                    counted[f"{name}, {what}, {delay} ms"] = files.counters()
+                    load.burst(fleet, name, PAGES[what], 20, headers=(headers or {}).get(name))
+                    counted[f"{name}, {what}, {delay} ms"] = _operations(files, 20)
                 rates = {one: load.average(case, one, what, "rate") for one in names}
                 prove(
                     f"{delay} ms, {what}: "
                     + ", ".join(f"{one} {rate:.1f}/s ({rate / rates['local']:.2f})" for one, rate in rates.items())
+                    + "; operations "
+                    + ", ".join(f"{one} {counted[f'{one}, {what}, {delay} ms']['pages']:.1f}" for one in slow)
                 )
             found[str(delay)] = [one.as_dict() for one in case]
-            for name in names:  # a node whose PHP has just started
-                fleet[name].shell("systemctl restart php8.4-fpm") if name == "stock" else fleet.boot(name)
-                firsts[f"{name}, {delay} ms"] = list(load.cold(fleet[name], "/"))
+            for name in names:  # a node that starts anew
+                firsts[f"{name}, {delay} ms"] = [_start(fleet, name), *load.cold(fleet[name], "/")]
             prove(
-                f"{delay} ms, first request after a start: "
-                + ", ".join(f"{one} {firsts[f'{one}, {delay} ms'][0]:.0f} ms" for one in names)
+                f"{delay} ms, seconds until ready and milliseconds of the first page: "
+                + ", ".join("{} {:.1f} s {:.0f} ms".format(one, *firsts[f"{one}, {delay} ms"][:2]) for one in names)
             )
     finally:
-        for name in mounted:
-            fleet[name].shell("systemctl stop php8.4-fpm nginx", check=False)
-            slow[name].__exit__(None, None, None)
         for name in wanted:
-            fleet.machines.pop(name).remove()
+            if name in fleet.machines:
+                fleet.machines.pop(name).remove()
+        fleet["stock"].shell("systemctl stop php8.4-fpm nginx")
+        for name in mounted:
+            slow[name].__exit__(None, None, None)
         fleet["stock"].shell("systemctl start php8.4-fpm nginx")
-    note("storage", {"slices": found, "operations of 10 requests": counted, "first": firsts})
+    note("storage", {"slices": found, "operations": counted, "first": firsts})
+
+
+def _start(fleet: Fleet, name: str) -> float:
+    """Start what serves anew; return the seconds until it is ready."""
+    if name != "stock":
+        return fleet.boot(name)
+    started = time.monotonic()
+    fleet[name].shell("systemctl restart php8.4-fpm nginx")
+    return time.monotonic() - started
 
 
 #: Each object cache by the leaves of the contract that choose it, and the port of its server.
@@ -302,11 +340,12 @@ def test_object_caches(fleet: Fleet, prove: Callable[[str], None], note: Callabl
     database = SlowTcp((fleet["database"].address, 3306), (gateway, 0))
     proxies = {name: SlowTcp((fleet["cache"].address, port), (gateway, 0)) for name, (_leaves, port) in CACHES.items()}
     names = tuple(CACHES)
+    cookie = site.cookies(fleet["ours"])
     for proxy in (database, *proxies.values()):
         proxy.__enter__()
     try:
         for name, (leaves, _port) in CACHES.items():
-            cache = {**leaves, "port": str(proxies[name].address[1]), "prefix": f"bench-{name}"}
+            cache = {**leaves, "port": str(proxies[name].address[1]), **_copied(name)}
             fleet.copy(
                 "ours",
                 name,
@@ -319,7 +358,7 @@ def test_object_caches(fleet: Fleet, prove: Callable[[str], None], note: Callabl
             for proxy in (database, *proxies.values()):
                 proxy.delay(delay)
             for what in ("front", "post", "edit.php"):
-                headers = {one: {"cookie": site.cookies(fleet[one])} for one in names} if what == "edit.php" else None
+                headers = {one: {"cookie": cookie} for one in names} if what == "edit.php" else None
                 case += load.alternate(fleet, names, PAGES[what], REQUESTS, headers=headers, what=what)
                 for name in names:
                     proxies[name].reset()
@@ -346,35 +385,46 @@ def test_object_caches(fleet: Fleet, prove: Callable[[str], None], note: Callabl
 
 
 def test_profile(fleet: Fleet, prove: Callable[[str], None], note: Callable[..., None]) -> None:
-    """Where the time of a page goes, by a sampling profiler in PHP, on a copy of the node."""
-    fleet.copy("ours", "profile", _hosts(fleet, lambda name: fleet[name].address), cache={"prefix": "bench-profile"})
+    """Where the time of a page goes, by a sampling profiler in PHP, on copies of both machines."""
+    hosts, flags = _hosts(fleet, lambda name: fleet[name].address), ("--cap-add=SYS_PTRACE",)
+    pages = {name: PAGES[name] for name in ("front", "post", "edit.php")}
+    seen: dict[str, Any] = {}
     try:
-        seen = profile(fleet, "profile", {name: PAGES[name] for name in ("front", "post", "edit.php")}, REQUESTS * 4)
+        fleet.copy("stock", "profiled-stock", hosts, flags)
+        fleet.copy("ours", "profiled-ours", hosts, flags, cache=_copied("profile"))
+        for name in ("stock", "ours"):
+            for what, found in profile(fleet, f"profiled-{name}", pages, REQUESTS * 4).items():
+                seen[f"{what}, {name}"] = found
+                areas = list(found["areas"].items())[:8]
+                prove(f"profile, {what}, {name}, ms: " + ", ".join(f"{area} {spent:.1f}" for area, spent in areas))
     finally:
-        fleet.machines.pop("profile").remove()
-    for what, shares in seen.items():
-        prove(
-            f"profile, {what}: " + ", ".join(f"{name} {share:.0%}" for name, share in list(shares["areas"].items())[:6])
-        )
+        for name in ("profiled-stock", "profiled-ours"):
+            if name in fleet.machines:
+                fleet.machines.pop(name).remove()
     note("profile", seen)
 
 
+def _with_plugins(fleet: Fleet, case: str, prove: Callable[[str], None], note: Callable[..., None]) -> None:
+    """Measure the pages with all plugins switched on, and switch them off."""
+    try:
+        for name in ("stock", "ours"):
+            site.switch_plugins(fleet[name], True)
+        site.publish(fleet["ours"])
+        note("pages", _merge("pages", _pages(fleet, case, prove)))
+    finally:
+        for name in ("stock", "ours"):
+            site.switch_plugins(fleet[name], False)
+
+
 def test_plugins(fleet: Fleet, prove: Callable[[str], None], note: Callable[..., None]) -> None:
-    for name in ("stock", "ours"):
-        site.switch_plugins(fleet[name], True)
-    site.publish(fleet["ours"])
-    note("pages", _merge("pages", _pages(fleet, "400 posts, 30 plugins", prove)))
-    for name in ("stock", "ours"):
-        site.switch_plugins(fleet[name], False)
+    _with_plugins(fleet, "400 posts, 30 plugins", prove, note)
 
 
 def test_many_posts(fleet: Fleet, prove: Callable[[str], None], note: Callable[..., None]) -> None:
+    """The last one: nothing takes the posts away again."""
     site.load_posts(fleet, FEW, MANY)
     note("pages", _merge("pages", _pages(fleet, "20,000 posts, 0 plugins", prove)))
-    for name in ("stock", "ours"):
-        site.switch_plugins(fleet[name], True)
-    site.publish(fleet["ours"])
-    note("pages", _merge("pages", _pages(fleet, "20,000 posts, 30 plugins", prove)))
+    _with_plugins(fleet, "20,000 posts, 30 plugins", prove, note)
 
 
 def test_page() -> None:

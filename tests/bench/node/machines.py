@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,7 @@ class Fleet:
 
     state: Path
     machines: dict[str, Machine]
+    images: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Machine:
         return self.machines[name]
@@ -122,38 +125,55 @@ class Fleet:
 
     # -- ours, with another contract -----------------------------------------------------------------------------------
 
-    def configure(self, name: str, **over: Any) -> None:
-        """Boot a node anew with leaves of its contract changed, as a node boots that finds the parameter tree changed."""
+    def configure(self, name: str, **over: Any) -> float:
+        """Boot a node anew with leaves of its contract changed, as a node boots that finds the parameter tree changed; return the seconds."""
         machine = self[name]
         path = "/etc/wordpress_ha/contract.json"
         contract = merged(json.loads(machine.run("cat", path)), over)
         machine.run("sh", "-c", f"umask 077; cat > {path}", stdin=json.dumps(contract, indent=1))
-        self.boot(name)
+        return self.boot(name)
 
-    def boot(self, name: str) -> None:
-        """Stop what serves, forget what a boot makes, and let the boot agent do its work; until the node is ready."""
+    def boot(self, name: str) -> float:
+        """Stop what serves, forget what a boot makes, and let the boot agent do its work; return the seconds until the node is ready."""
         machine = self[name]
         machine.shell(
             "systemctl stop 'wordpress-ha-cron.timer' 'wordpress-ha-*.service' php8.4-fpm nginx 2>/dev/null || true;"
             "find /run/wordpress_ha -mindepth 1 -delete; systemd-tmpfiles --create;"
             "systemctl daemon-reload; systemctl reset-failed; systemctl start nginx"
         )
+        started = time.monotonic()
         machine.shell(
             "systemctl start --no-block wordpress-ha-boot; n=0; until [ -e /run/wordpress_ha/ready ];"
-            "do n=$((n+1)); [ $n -lt 600 ] || { journalctl -u wordpress-ha-boot -n 20 --no-pager; exit 1; }; sleep 0.2; done;"
-            "systemctl stop wordpress-ha-cron.timer"  # neither machine runs cron while it is measured
+            "do n=$((n+1)); [ $n -lt 2400 ] || { journalctl -u wordpress-ha-boot -n 20 --no-pager; exit 1; }; sleep 0.1; done"
         )
+        taken = time.monotonic() - started
+        machine.shell("systemctl stop wordpress-ha-cron.timer")  # neither machine runs cron while it is measured
+        return taken
 
-    def copy(self, name: str, new: str, hosts: Mapping[str, str], **over: Any) -> Machine:
-        """Start a copy of a node, disks and all, and boot it with leaves of its contract changed; ``hosts`` are addresses by name."""
+    def image(self, name: str) -> str:
+        """Return an image of a node's root disk, made once in a run: copies differ in their contract and in the folders that are mounted."""
+        if name not in self.images:
+            machine = self[name]
+            image = f"localhost/{machine.prefix}-{name}"
+            subprocess.run(
+                [*machine.engine, "commit", "--quiet", machine.container, image], check=True, capture_output=True
+            )
+            self.images[name] = image
+        return self.images[name]
+
+    def copy(self, name: str, new: str, hosts: Mapping[str, str], flags: Sequence[str] = (), **over: Any) -> Machine:
+        """Start a copy of a node, disks and all; ``hosts`` are addresses by name, ``flags`` the engine's.
+
+        One of ours is booted with leaves of its contract changed by ``over``; one of stock Debian needs nothing.
+        """
         origin, made = self[name], json.loads((self.state / "machines.json").read_text())
         copy = Machine(origin.engine, new, "", origin.prefix)
         copy.remove()
-        image = f"localhost/{origin.prefix}-{name}"
-        subprocess.run([*origin.engine, "commit", "--quiet", origin.container, image], check=True, capture_output=True)
         disks = []
         for kind, where in (("disk", "/srv/wordpress"), ("efs", "/srv/wordpress/shared")):
             folder = self.state / kind / new
+            while os.path.ismount(folder):  # of a run that was cut off
+                subprocess.run(["umount", "--lazy", str(folder)], check=True)
             subprocess.run(["rm", "-rf", str(folder)], check=True)
             subprocess.run(["cp", "-a", "--one-file-system", str(self.state / kind / name), str(folder)], check=True)
             disks.append(f"--volume={folder}:{where}:rslave")
@@ -166,15 +186,17 @@ class Fleet:
             "--hostname",
             new,
             *made["run_flags"],
+            *flags,
             *disks,
         ]
         command += [f"--add-host={host}:{address}" for host, address in hosts.items()]
-        subprocess.run([*command, image, "/sbin/init"], check=True, capture_output=True)
+        subprocess.run([*command, self.image(name), "/sbin/init"], check=True, capture_output=True)
         shown = [*origin.engine, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", copy.container]
         copy.address = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.strip()
         self.machines[new] = copy
         copy.booted()
-        self.configure(new, **over)
+        if over:
+            self.configure(new, **over)
         return copy
 
     def gateway(self) -> str:

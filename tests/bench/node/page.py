@@ -116,42 +116,46 @@ def _cold(results: Results) -> str:
     )
 
 
+#: Machines of the table of storage modes, and what stands above their columns.
+STORED = {"local": "local disk", "replica": "`replica`", "efs": "`efs`", "stock": "stock Debian on the same files"}
+
+
 def _storage(results: Results) -> str:
     held, rows = results["storage"], []
     for delay, slices in held["slices"].items():
         for what in _kinds(slices):
             cells = []
-            for name in ("local", "replica", "efs", "stock"):
-                counted = held["operations of 10 requests"].get(f"{name}, {what}, {delay} ms")
-                told = "" if counted is None else f", {counted['total'] / 10:.1f} ops"
+            for name in STORED:
+                counted = held["operations"].get(f"{name}, {what}, {delay} ms")
+                told = "" if counted is None else f", {counted['pages']:.1f} ops"
                 cells.append(
                     f"{_mean(slices, name, what, 'rate'):.1f}/s, {_mean(slices, name, what, 'p50'):.0f} ms{told}"
                 )
-            local, replica, efs, stock = (
-                _mean(slices, name, what, "rate") for name in ("local", "replica", "efs", "stock")
-            )
-            rows.append([f"{delay} ms", what, *cells, f"{replica / local:.2f}", f"{efs / stock:.2f}"])
-        firsts = [held["first"][f"{name}, {delay} ms"][0] for name in ("local", "replica", "efs", "stock")]
+            local, replica, efs, stock = (_mean(slices, name, what, "rate") for name in STORED)
+            rows.append([f"{delay} ms", what, *cells, f"**{replica / local:.2f}**", f"**{efs / stock:.2f}**"])
+        firsts = {name: held["first"][f"{name}, {delay} ms"] for name in STORED}
+        whole = {name: ready * 1000 + waited for name, (ready, waited, _cpu) in firsts.items()}
         rows.append(
             [
                 f"{delay} ms",
-                "first after a start",
-                *(f"{one:.0f} ms" for one in firsts),
-                f"{firsts[1] / firsts[0]:.2f} of the time",
-                f"{firsts[2] / firsts[3]:.2f} of the time",
+                "start + first page",
+                *(f"{ready:.1f} s + {waited:.0f} ms" for ready, waited, _cpu in firsts.values()),
+                f"{whole['replica'] / whole['local']:.2f} of the time",
+                f"first page: {firsts['efs'][1] / firsts['stock'][1]:.2f} of the time",
             ]
         )
-    head = [
-        "per operation",
-        "page",
-        "local disk",
-        "`replica`",
-        "`efs`",
-        "stock Debian on the same files",
-        "replica : local",
-        "efs : stock",
+    head = ["per operation", "page", *STORED.values(), "replica : local", "efs : stock"]
+    kinds = [
+        f"- {name}: " + ", ".join(f"{kind} {count:.1f}" for kind, count in counted["kinds"].items())
+        for name, counted in held["operations"].items()
+        if name.endswith(", 1 ms") and counted["kinds"]
     ]
-    return _table(head, rows) + _when(results, "storage")
+    return (
+        _table(head, rows)
+        + "\n\nOperations per request by the type of file, at 1 ms:\n\n"
+        + "\n".join(kinds)
+        + _when(results, "storage")
+    )
 
 
 def _caches(results: Results) -> str:
@@ -176,14 +180,16 @@ def _profile(results: Results) -> str:
     held = results["profile"]
     areas = list(dict.fromkeys(name for seen in held.values() for name in seen["areas"]))
     areas.sort(key=lambda name: -sum(seen["areas"].get(name, 0) for seen in held.values()))
-    rows = [[name, *(f"{seen['areas'].get(name, 0):.1%}" for seen in held.values())] for name in areas]
+    rows = [[name, *(f"{seen['areas'].get(name, 0):.1f}" for seen in held.values())] for name in areas]
+    rows.append(["all", *(f"**{sum(seen['areas'].values()):.1f}**" for seen in held.values())])
     calls = [
-        f"- {what}: " + ", ".join(f"{name} {count:.0f}" for name, count in seen["calls"].items())
+        f"- {what}, {sum(seen['calls'].values()):.0f} of the most frequent: "
+        + ", ".join(f"{name} {count:.0f}" for name, count in seen["calls"].items())
         for what, seen in held.items()
         if seen.get("calls")
     ]
     return (
-        _table(["time on CPU in PHP", *held], rows)
+        _table(["milliseconds on CPU in PHP per request", *held], rows)
         + "\n\nSystem calls of PHP per request:\n\n"
         + "\n".join(calls)
         + _when(results, "profile")
@@ -258,7 +264,7 @@ def plot(results: Results) -> str:
     for delay, slices in held.items():
         drawn.bars(
             f"{delay} ms",
-            {name: _mean(slices, name, "front", "rate") for name in ("local", "replica", "efs", "stock")},
+            {name: _mean(slices, name, "front", "rate") for name in STORED},
             most,
             "/s",
         )

@@ -14,8 +14,9 @@ from typing import Any
 from . import load, site
 from .machines import Fleet
 
-SAMPLES = "/var/tmp/bench-samples"
-#: Loaded before each request; adds the stacks of one request, folded, to a file of its process.
+#: Where PHP-FPM's sandbox lets it write, and where it lets it read.
+SAMPLES, PRELUDE = "/var/log/bench-samples", "/usr/local/lib/bench-profiler.php"
+#: Loaded before each request, in place of what sheds load; adds the stacks of one request, folded, to a file of its process.
 AGENT = f"""<?php
 $bench_profiler = new ExcimerProfiler();
 $bench_profiler->setEventType( EXCIMER_CPU );
@@ -28,13 +29,15 @@ register_shutdown_function(
     }}
 );
 """
+#: Titles of the processes that answer visitors, on ours and on stock Debian, and of the one that starts more of them.
+WORKERS = "php-fpm: (master|pool (wordpress|www))"
 #: The first pattern that is found in a stack, from its innermost frame outwards, says what the time was spent on.
 AREAS = (
-    ("object cache", r"object-cache|WP_Object_Cache|wordpress_ha_cache|\bwp_cache_"),
-    ("database driver and wpdb", r"\bwpdb::|mysqli"),
+    ("object cache", r"object-cache|WP_Object_Cache|WordPress_HA_Cache|\bwp_cache_"),
+    ("database driver and wpdb", r"\bwpdb::|mysqli|WordPress_HA_Database"),
     (
         "theme.json and global styles",
-        r"WP_Theme_JSON|wp_get_global|global_styles|WP_Style_Engine|wp_style_engine|WP_Duotone",
+        r"WP_Theme_JSON|WordPress_HA_Theme|wp_get_global|global_styles|WP_Style_Engine|wp_style_engine|WP_Duotone",
     ),
     ("HTML and block parser", r"WP_HTML_|WP_Block_Parser|serialize_block|parse_blocks"),
     (
@@ -70,8 +73,8 @@ def area(stack: str) -> str:
     return "hooks" if re.search(AREAS[-1][1], stack) else "other"
 
 
-def shares(folded: str) -> dict[str, Any]:
-    """Count folded stacks (``a;b;c 3`` a line) by area and by innermost function; return shares of one, the largest first."""
+def shares(folded: str, requests: int) -> dict[str, Any]:
+    """Count folded stacks (``a;b;c 3`` a line) by area and by innermost function; return samples (milliseconds) per request, the largest first."""
     areas: Counter[str] = Counter()
     functions: Counter[str] = Counter()
     for line in folded.splitlines():
@@ -80,11 +83,10 @@ def shares(folded: str) -> dict[str, Any]:
             continue
         areas[area(stack)] += int(count)
         functions[re.sub(r"^/srv/wordpress/(?:trees/[^/]+|shared/site)/", "", stack.split(";")[-1])] += int(count)
-    total = sum(areas.values()) or 1
     return {
-        "samples": total,
-        "areas": {name: count / total for name, count in areas.most_common()},
-        "functions": {name: count / total for name, count in functions.most_common(15)},
+        "samples": sum(areas.values()),
+        "areas": {name: count / requests for name, count in areas.most_common()},
+        "functions": {name: count / requests for name, count in functions.most_common(25)},
     }
 
 
@@ -97,33 +99,37 @@ def system_calls(trace: str, requests: int) -> dict[str, float]:
 
 
 def profile(fleet: Fleet, name: str, pages: Mapping[str, str], requests: int) -> dict[str, Any]:
-    """Profile pages on a node whose PHP is changed for it: use a copy."""
+    """Profile pages on a machine whose PHP is changed for it: use a copy that was given the capability SYS_PTRACE."""
     machine = fleet[name]
     machine.shell(
-        "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends php8.4-excimer strace >/dev/null",
+        "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends php8.4-excimer strace >/dev/null;"
+        "phpdismod excimer",
         timeout=900,
     )
+    headers = {what: {"cookie": site.cookies(machine)} if what == "edit.php" else None for what in pages}
     found: dict[str, Any] = {}
     traced = 20
     for what, path in pages.items():  # before the sampler is there
-        headers = {"cookie": site.cookies(machine)} if what == "edit.php" else None
-        load.burst(fleet, name, path, traced, headers=headers)
-        workers = machine.shell("pgrep -d, -f 'php-fpm: pool wordpress'").strip()
+        load.burst(fleet, name, path, load.WARMING, headers=headers[what])
+        workers = machine.shell(f"pgrep -d, -f '{WORKERS}'").strip()
         machine.shell(
-            f"(timeout -s INT 120 strace -f -c -qq -o /tmp/strace -p {workers} & echo $! > /tmp/strace.pid) >/dev/null 2>&1; sleep 1"
+            f"rm -f /tmp/strace; (strace -f -c -o /tmp/strace -p {workers} &) >/dev/null 2>/tmp/strace.said;"
+            "n=0; until grep -q attached /tmp/strace.said; do n=$((n+1)); [ $n -lt 50 ] || { cat /tmp/strace.said; exit 1; }; sleep 0.1; done"
         )
-        load.burst(fleet, name, path, traced, headers=headers)
-        trace = machine.shell("pkill -INT -x strace; sleep 1; cat /tmp/strace")
+        load.burst(fleet, name, path, traced, headers=headers[what])
+        trace = machine.shell(
+            "pkill -INT -x strace; while pgrep -x strace >/dev/null; do sleep 0.1; done; cat /tmp/strace"
+        )
         found[what] = {"calls": system_calls(trace, traced)}
-    machine.run("sh", "-c", "cat > /var/tmp/bench-profiler.php", stdin=AGENT)
-    machine.shell(
-        f"mkdir -p {SAMPLES}; chown www-data: {SAMPLES}; phpenmod excimer;"
-        "echo 'auto_prepend_file = /var/tmp/bench-profiler.php' > /etc/php/8.4/fpm/conf.d/99-z-bench.ini; systemctl restart php8.4-fpm"
+    machine.run("sh", "-c", f"cat > {PRELUDE}", stdin=AGENT)
+    machine.shell(  # in the last file that a pool of ours reads; stock Debian's pool says nothing of it, so php.ini's word holds
+        f"mkdir -p {SAMPLES}; chown www-data: {SAMPLES}; phpenmod excimer; own=/run/wordpress_ha/php-fpm;"
+        f"if [ -d $own ]; then echo 'php_value[auto_prepend_file] = {PRELUDE}' > $own/zz-bench.conf;"
+        f"else echo 'auto_prepend_file = {PRELUDE}' > /etc/php/8.4/fpm/conf.d/99-z-bench.ini; fi; systemctl restart php8.4-fpm"
     )
     for what, path in pages.items():
-        headers = {"cookie": site.cookies(machine)} if what == "edit.php" else None
-        load.burst(fleet, name, path, 10, headers=headers)
+        load.burst(fleet, name, path, load.WARMING, headers=headers[what])
         machine.shell(f"rm -f {SAMPLES}/*")
-        load.burst(fleet, name, path, requests, headers=headers)
-        found[what] |= shares(machine.shell(f"cat {SAMPLES}/*"))
+        load.burst(fleet, name, path, requests, headers=headers[what])
+        found[what] |= shares(machine.shell(f"cat {SAMPLES}/*"), requests)
     return found
