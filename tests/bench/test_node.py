@@ -4,7 +4,8 @@
 
 """A node of ours against WordPress on stock Debian: the same machine, content and database, A B A B, CPU time per request of the node's containers.
 
-Writes docs/benchmarks from what it measured. Needs root; some 40 minutes on two cores, of which ten make the machines. Environment: WORDPRESS_HA_BENCH_REQUESTS (of one burst,
+Writes docs/benchmarks from what it measured. Needs root; some 40 minutes on two cores, of which ten make the machines. Environment:
+WORDPRESS_HA_BENCH_REQUESTS (of one burst,
 default 60), WORDPRESS_HA_BENCH_STATE (folder for the disks), WORDPRESS_HA_BENCH_PREFIX (of the containers' names), WORDPRESS_HA_BENCH_KEEP (leave them
 running, and use those that run), WORDPRESS_HA_BENCH_MODE (storage mode of ours, default replica).
 """
@@ -234,28 +235,19 @@ def _hosts(fleet: Fleet, address: Callable[[str], str]) -> dict[str, str]:
     return {f"{name}.molecule.internal": address(name) for name in ("database", "cache")}
 
 
-def _operations(files: SlowFiles, requests: int) -> dict[str, Any]:
-    """Return the operations per request since the last reset: those of pages by kind and file type, and the code agent's, which looks by the clock."""
+def _operations(fleet: Fleet, name: str, files: SlowFiles, path: str, headers: dict[str, str] | None) -> dict[str, Any]:
+    """Return the operations per page and their kinds by file type; without those of the code agent, which looks by the clock whatever is asked."""
+    requests, agent = 40, "systemctl {} wordpress-ha-code"
+    if name != "stock":
+        fleet[name].shell(agent.format("stop"))
+    files.reset()
+    load.burst(fleet, name, path, requests, headers=headers)
     counted, recent = files.counters()["total"], files.recent()
-    kinds: Counter[str] = Counter()
-    agent: Counter[str] = Counter()
-    nameless: Counter[str] = Counter()  # on a file that is open: it is known which one was opened
-    for operation, path in recent:
-        if path.startswith("/state"):
-            agent[operation] += 1
-        elif path.startswith("/"):
-            kinds[f"{operation} {Path(path).suffix or 'without suffix'}"] += 1
-        else:
-            nameless[operation] += 1
-    for later, first in (("flush", "open"), ("readdir", "opendir")):
-        agent[later] += min(nameless[later], agent[first])
-        nameless[later] -= min(nameless[later], agent[first])
-    kinds += nameless
-    return {
-        "pages": (counted - agent.total()) / requests,  # what is older than the memory of paths is pages' too
-        "agent": agent.total() / requests,
-        "kinds": {kind: count / requests for kind, count in kinds.most_common(8)},
-    }
+    if name != "stock":
+        fleet[name].shell(agent.format("start"))
+    kinds = Counter(f"{operation} {Path(touched).suffix}".strip() for operation, touched in recent)
+    share = counted / max(1, len(recent)) / requests  # what is older than the memory of paths is taken to be alike
+    return {"pages": counted / requests, "kinds": {kind: count * share for kind, count in kinds.most_common(8)}}
 
 
 def test_storage(fleet: Fleet, prove: Callable[[str], None], note: Callable[..., None]) -> None:
@@ -287,9 +279,8 @@ def test_storage(fleet: Fleet, prove: Callable[[str], None], note: Callable[...,
                     headers = {one: {"cookie": cookie.get(one, cookie["ours"])} for one in names}
                 case += load.alternate(fleet, names, PAGES[what], max(20, REQUESTS // 2), headers=headers, what=what)
                 for name, files in slow.items():
-                    files.reset()
-                    load.burst(fleet, name, PAGES[what], 20, headers=(headers or {}).get(name))
-                    counted[f"{name}, {what}, {delay} ms"] = _operations(files, 20)
+                    asked = (headers or {}).get(name)
+                    counted[f"{name}, {what}, {delay} ms"] = _operations(fleet, name, files, PAGES[what], asked)
                 rates = {one: load.average(case, one, what, "rate") for one in names}
                 prove(
                     f"{delay} ms, {what}: "
@@ -297,13 +288,14 @@ def test_storage(fleet: Fleet, prove: Callable[[str], None], note: Callable[...,
                     + "; operations "
                     + ", ".join(f"{one} {counted[f'{one}, {what}, {delay} ms']['pages']:.1f}" for one in slow)
                 )
-            found[str(delay)] = [one.as_dict() for one in case]
             for name in names:  # a node that starts anew
                 firsts[f"{name}, {delay} ms"] = [_start(fleet, name), *load.cold(fleet[name], "/")]
             prove(
                 f"{delay} ms, seconds until ready and milliseconds of the first page: "
                 + ", ".join("{} {:.1f} s {:.0f} ms".format(one, *firsts[f"{one}, {delay} ms"][:2]) for one in names)
             )
+            found[str(delay)] = [one.as_dict() for one in case]
+            note("storage", {"slices": found, "operations": counted, "first": firsts})
     finally:
         for name in wanted:
             if name in fleet.machines:
@@ -312,7 +304,6 @@ def test_storage(fleet: Fleet, prove: Callable[[str], None], note: Callable[...,
         for name in mounted:
             slow[name].__exit__(None, None, None)
         fleet["stock"].shell("systemctl start php8.4-fpm nginx")
-    note("storage", {"slices": found, "operations": counted, "first": firsts})
 
 
 def _start(fleet: Fleet, name: str) -> float:
@@ -375,13 +366,13 @@ def test_object_caches(fleet: Fleet, prove: Callable[[str], None], note: Callabl
                 )
                 prove(f"{delay / 1000} ms, {what}: {told}")
             found[str(delay)] = [one.as_dict() for one in case]
+            note("caches", {"slices": found, "round trips": trips})
     finally:
         for name in names:
             if name in fleet.machines:
                 fleet.machines.pop(name).remove()
         for proxy in (database, *proxies.values()):
             proxy.__exit__(None, None, None)
-    note("caches", {"slices": found, "round trips": trips})
 
 
 def test_profile(fleet: Fleet, prove: Callable[[str], None], note: Callable[..., None]) -> None:
@@ -396,7 +387,8 @@ def test_profile(fleet: Fleet, prove: Callable[[str], None], note: Callable[...,
             for what, found in profile(fleet, f"profiled-{name}", pages, REQUESTS * 4).items():
                 seen[f"{what}, {name}"] = found
                 areas = list(found["areas"].items())[:8]
-                prove(f"profile, {what}, {name}, ms: " + ", ".join(f"{area} {spent:.1f}" for area, spent in areas))
+                told = ", ".join(f"{area} {share:.0%}" for area, share in areas)
+                prove(f"profile, {what}, {name}, {found['cpu']:.1f} ms of CPU: {told}")
     finally:
         for name in ("profiled-stock", "profiled-ours"):
             if name in fleet.machines:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "wordpress-ha-bench"
+CONTRACT = "/etc/wordpress_ha/contract.json"
 SITE = "/srv/wordpress/shared/site"
 HOST = "site.molecule.internal"
 
@@ -101,6 +102,14 @@ class Machine:
         """Wait until systemd has started everything."""
         self.shell("until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do sleep 0.3; done")
 
+    def ready(self) -> None:
+        """Wait until a node of ours serves; stop its cron, as neither machine runs any while it is measured."""
+        self.shell(
+            "n=0; until [ -e /run/wordpress_ha/ready ];"
+            "do n=$((n+1)); [ $n -lt 2400 ] || { journalctl -u wordpress-ha-boot -n 20 --no-pager; exit 1; }; sleep 0.1; done"
+        )
+        self.shell("systemctl stop wordpress-ha-cron.timer")
+
 
 @dataclass
 class Fleet:
@@ -127,11 +136,12 @@ class Fleet:
 
     def configure(self, name: str, **over: Any) -> float:
         """Boot a node anew with leaves of its contract changed, as a node boots that finds the parameter tree changed; return the seconds."""
-        machine = self[name]
-        path = "/etc/wordpress_ha/contract.json"
-        contract = merged(json.loads(machine.run("cat", path)), over)
-        machine.run("sh", "-c", f"umask 077; cat > {path}", stdin=json.dumps(contract, indent=1))
+        self[name].run("sh", "-c", f"umask 077; cat > {CONTRACT}", stdin=self.contract(name, over))
         return self.boot(name)
+
+    def contract(self, name: str, over: Mapping[str, Any]) -> str:
+        """Return a node's contract with leaves changed."""
+        return json.dumps(merged(json.loads(self[name].run("cat", CONTRACT)), over), indent=1)
 
     def boot(self, name: str) -> float:
         """Stop what serves, forget what a boot makes, and let the boot agent do its work; return the seconds until the node is ready."""
@@ -142,13 +152,9 @@ class Fleet:
             "systemctl daemon-reload; systemctl reset-failed; systemctl start nginx"
         )
         started = time.monotonic()
-        machine.shell(
-            "systemctl start --no-block wordpress-ha-boot; n=0; until [ -e /run/wordpress_ha/ready ];"
-            "do n=$((n+1)); [ $n -lt 2400 ] || { journalctl -u wordpress-ha-boot -n 20 --no-pager; exit 1; }; sleep 0.1; done"
-        )
-        taken = time.monotonic() - started
-        machine.shell("systemctl stop wordpress-ha-cron.timer")  # neither machine runs cron while it is measured
-        return taken
+        machine.shell("systemctl start --no-block wordpress-ha-boot")
+        machine.ready()
+        return time.monotonic() - started
 
     def image(self, name: str) -> str:
         """Return an image of a node's root disk, made once in a run: copies differ in their contract and in the folders that are mounted."""
@@ -164,7 +170,7 @@ class Fleet:
     def copy(self, name: str, new: str, hosts: Mapping[str, str], flags: Sequence[str] = (), **over: Any) -> Machine:
         """Start a copy of a node, disks and all; ``hosts`` are addresses by name, ``flags`` the engine's.
 
-        One of ours is booted with leaves of its contract changed by ``over``; one of stock Debian needs nothing.
+        One of ours boots with leaves of its contract changed by ``over``, by which the copies differ; one of stock Debian needs nothing.
         """
         origin, made = self[name], json.loads((self.state / "machines.json").read_text())
         copy = Machine(origin.engine, new, "", origin.prefix)
@@ -179,8 +185,7 @@ class Fleet:
             disks.append(f"--volume={folder}:{where}:rslave")
         command = [
             *origin.engine,
-            "run",
-            "--detach",
+            "create",
             "--name",
             copy.container,
             "--hostname",
@@ -191,12 +196,20 @@ class Fleet:
         ]
         command += [f"--add-host={host}:{address}" for host, address in hosts.items()]
         subprocess.run([*command, self.image(name), "/sbin/init"], check=True, capture_output=True)
+        if over:
+            changed = self.state / "contract.json"
+            changed.touch(mode=0o600)
+            changed.write_text(self.contract(name, over))
+            put = [*origin.engine, "cp", str(changed), f"{copy.container}:{CONTRACT}"]
+            subprocess.run(put, check=True, capture_output=True)
+            changed.unlink()
+        subprocess.run([*origin.engine, "start", copy.container], check=True, capture_output=True)
         shown = [*origin.engine, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", copy.container]
         copy.address = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.strip()
         self.machines[new] = copy
         copy.booted()
         if over:
-            self.configure(new, **over)
+            copy.ready()
         return copy
 
     def gateway(self) -> str:

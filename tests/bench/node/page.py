@@ -180,8 +180,8 @@ def _profile(results: Results) -> str:
     held = results["profile"]
     areas = list(dict.fromkeys(name for seen in held.values() for name in seen["areas"]))
     areas.sort(key=lambda name: -sum(seen["areas"].get(name, 0) for seen in held.values()))
-    rows = [[name, *(f"{seen['areas'].get(name, 0):.1f}" for seen in held.values())] for name in areas]
-    rows.append(["all", *(f"**{sum(seen['areas'].values()):.1f}**" for seen in held.values())])
+    rows = [[name, *(f"{seen['areas'].get(name, 0) * seen['cpu']:.1f}" for seen in held.values())] for name in areas]
+    rows.append(["all", *(f"**{seen['cpu']:.1f}**" for seen in held.values())])
     calls = [
         f"- {what}, {sum(seen['calls'].values()):.0f} of the most frequent: "
         + ", ".join(f"{name} {count:.0f}" for name, count in seen["calls"].items())
@@ -189,7 +189,7 @@ def _profile(results: Results) -> str:
         if seen.get("calls")
     ]
     return (
-        _table(["milliseconds on CPU in PHP per request", *held], rows)
+        _table(["milliseconds of CPU per request", *held], rows)
         + "\n\nSystem calls of PHP per request:\n\n"
         + "\n".join(calls)
         + _when(results, "profile")

@@ -73,8 +73,8 @@ def area(stack: str) -> str:
     return "hooks" if re.search(AREAS[-1][1], stack) else "other"
 
 
-def shares(folded: str, requests: int) -> dict[str, Any]:
-    """Count folded stacks (``a;b;c 3`` a line) by area and by innermost function; return samples (milliseconds) per request, the largest first."""
+def shares(folded: str) -> dict[str, Any]:
+    """Count folded stacks (``a;b;c 3`` a line) by area and by innermost function; return shares of one, the largest first."""
     areas: Counter[str] = Counter()
     functions: Counter[str] = Counter()
     for line in folded.splitlines():
@@ -83,10 +83,11 @@ def shares(folded: str, requests: int) -> dict[str, Any]:
             continue
         areas[area(stack)] += int(count)
         functions[re.sub(r"^/srv/wordpress/(?:trees/[^/]+|shared/site)/", "", stack.split(";")[-1])] += int(count)
+    total = sum(areas.values()) or 1
     return {
-        "samples": sum(areas.values()),
-        "areas": {name: count / requests for name, count in areas.most_common()},
-        "functions": {name: count / requests for name, count in functions.most_common(25)},
+        "samples": total,
+        "areas": {name: count / total for name, count in areas.most_common()},
+        "functions": {name: count / total for name, count in functions.most_common(25)},
     }
 
 
@@ -109,8 +110,12 @@ def profile(fleet: Fleet, name: str, pages: Mapping[str, str], requests: int) ->
     headers = {what: {"cookie": site.cookies(machine)} if what == "edit.php" else None for what in pages}
     found: dict[str, Any] = {}
     traced = 20
-    for what, path in pages.items():  # before the sampler is there
+    for (
+        what,
+        path,
+    ) in pages.items():  # before the sampler is there, which costs something and may be woken less often than it asks
         load.burst(fleet, name, path, load.WARMING, headers=headers[what])
+        cpu = load.burst(fleet, name, path, requests, headers=headers[what]).cpu
         workers = machine.shell(f"pgrep -d, -f '{WORKERS}'").strip()
         machine.shell(
             f"rm -f /tmp/strace; (strace -f -c -o /tmp/strace -p {workers} &) >/dev/null 2>/tmp/strace.said;"
@@ -120,7 +125,7 @@ def profile(fleet: Fleet, name: str, pages: Mapping[str, str], requests: int) ->
         trace = machine.shell(
             "pkill -INT -x strace; while pgrep -x strace >/dev/null; do sleep 0.1; done; cat /tmp/strace"
         )
-        found[what] = {"calls": system_calls(trace, traced)}
+        found[what] = {"cpu": cpu, "calls": system_calls(trace, traced)}
     machine.run("sh", "-c", f"cat > {PRELUDE}", stdin=AGENT)
     machine.shell(  # in the last file that a pool of ours reads; stock Debian's pool says nothing of it, so php.ini's word holds
         f"mkdir -p {SAMPLES}; chown www-data: {SAMPLES}; phpenmod excimer; own=/run/wordpress_ha/php-fpm;"
@@ -131,5 +136,5 @@ def profile(fleet: Fleet, name: str, pages: Mapping[str, str], requests: int) ->
         load.burst(fleet, name, path, load.WARMING, headers=headers[what])
         machine.shell(f"rm -f {SAMPLES}/*")
         load.burst(fleet, name, path, requests, headers=headers[what])
-        found[what] |= shares(machine.shell(f"cat {SAMPLES}/*"), requests)
+        found[what] |= shares(machine.shell(f"cat {SAMPLES}/*"))
     return found
