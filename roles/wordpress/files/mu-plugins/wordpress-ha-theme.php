@@ -16,8 +16,11 @@
  * - when WordPress's classes do not look as this plugin knows them: it sets `WP_Theme_JSON_Resolver::$theme`, which is protected, and WordPress then
  *   reads the files itself as always.
  *
- * On a node's own copy of the code, which never changes, an entry lasts for a day. Where files may be changed in place it lasts for a minute, and not
- * longer than the time stamps of the theme's files stay.
+ * On a node's own copy of the code the name holds size and time stamp of every file that would be read, and of what registers blocks: all nodes that have
+ * the same files share an entry, and a changed file makes another. Where each look is a round trip (mode `efs`) it holds few, and an entry lasts for a minute.
+ *
+ * wp-admin reads the head of each PHP file of the theme for its lists of templates, 98 of them for a list of posts of Twenty Twenty-Five. WordPress can
+ * keep those itself; here it does, for a minute, in wp-admin alone.
  *
  * @package wordpress_ha
  */
@@ -32,15 +35,22 @@ class WordPress_HA_Theme {
 	/** The layout of what is kept. */
 	const VERSION = 1;
 
-	/** Seconds for which an entry lasts where code never changes, and where it may. */
-	const COPY  = DAY_IN_SECONDS;
+	/** Seconds for which an entry lasts: on a node's copy, whose files' time stamps are all part of its name, and where only a few are. */
+	const COPY  = HOUR_IN_SECONDS;
 	const TRUTH = MINUTE_IN_SECONDS;
 
 	/** What is kept, by WordPress's names: its own theme.json, what the blocks bring, the theme's. The author's own styles are a post, and stay one. */
 	const ORIGINS = array( 'core', 'blocks', 'theme' );
 
 	/** Callbacks to these would change what comes out, from one request to the next for all that is known here. */
-	const FILTERS = array( 'wp_theme_json_data_default', 'wp_theme_json_data_blocks', 'wp_theme_json_data_theme', 'gettext', 'gettext_with_context', 'theme_file_path' );
+	const FILTERS = array(
+		'wp_theme_json_data_default',
+		'wp_theme_json_data_blocks',
+		'wp_theme_json_data_theme',
+		'gettext',
+		'gettext_with_context',
+		'theme_file_path',
+	);
 
 	/** What was read after one of these may be another site's or theme's. */
 	const ACTIONS = array( 'switch_blog', 'switch_theme', 'start_previewing_theme' );
@@ -57,6 +67,13 @@ class WordPress_HA_Theme {
 	public function listen(): void {
 		add_action( 'wp_loaded', array( $this, 'take' ), PHP_INT_MAX );
 		add_action( 'shutdown', array( $this, 'keep' ), 0 );
+		add_filter( 'wp_cache_themes_persistently', array( $this, 'heads' ), 10, 2 );
+	}
+
+	/** Seconds for which WordPress is to keep heads of themes' files, in place of not at all. */
+	public function heads( $seconds, $context ) {
+		$is_wanted = ! $seconds && 'WP_Theme' === $context && is_admin() && wp_using_ext_object_cache() && ! wp_is_development_mode( 'theme' );
+		return $is_wanted ? MINUTE_IN_SECONDS : $seconds;
 	}
 
 	public function take(): void {
@@ -129,20 +146,44 @@ class WordPress_HA_Theme {
 		return array( 'theme_json' ) === array_keys( $this->within( 'WP_Theme_JSON', fn() => get_object_vars( $empty ) ) );
 	}
 
-	/** The name of what this request would read: everything that it depends on. */
+	/** The name of what this request would read: everything that it depends on. No path of a node's copy, as each node has one of its own. */
 	private function name(): string {
-		$directories = array_unique( array( get_stylesheet_directory(), get_template_directory() ) );
-		$stamps      = array();
-		if ( $this->is_truth() ) {
-			foreach ( $directories as $directory ) {
-				$stamps[] = array( @filemtime( "$directory/theme.json" ), @filemtime( "$directory/styles" ) );
-			}
-		}
+		$themes  = array_unique( array( get_stylesheet_directory(), get_template_directory() ) );
+		$files   = $this->is_truth() ? $this->few( $themes ) : $this->all( $themes );
+		$plugins = array( get_option( 'active_plugins' ), is_multisite() ? get_site_option( 'active_sitewide_plugins' ) : null );
 		$styles  = WP_Block_Styles_Registry::get_instance()->get_all_registered();
 		$blocks  = array_keys( WP_Block_Type_Registry::get_instance()->get_all_registered() );
-		$plugins = array( get_option( 'active_plugins' ), is_multisite() ? get_site_option( 'active_sitewide_plugins' ) : null );
-		$all     = array( self::VERSION, $GLOBALS['wp_version'], ABSPATH, $directories, $stamps, determine_locale(), $plugins, $blocks, $styles );
-		return md5( (string) wp_json_encode( $all ) );
+		$stamps  = array();
+		foreach ( $files as $file ) {
+			$stamps[ str_replace( ABSPATH, '', $file ) ] = array( @filemtime( $file ), @filesize( $file ) );
+		}
+		$code = array( self::VERSION, $GLOBALS['wp_version'], get_stylesheet(), get_template(), $plugins, $stamps );
+		return md5( (string) wp_json_encode( array( $code, determine_locale(), $blocks, $styles ) ) );
+	}
+
+	/** Where each look costs a round trip: what changes with an update. */
+	private function few( array $themes ): array {
+		$files = array();
+		foreach ( $themes as $theme ) {
+			array_push( $files, "$theme/theme.json", "$theme/styles" );
+		}
+		return $files;
+	}
+
+	/** On the node's own disk: all files that WordPress would read, and those by which themes and plugins register blocks and styles. */
+	private function all( array $themes ): array {
+		$files = wp_get_active_and_valid_plugins();
+		foreach ( $themes as $theme ) {
+			array_push( $files, "$theme/theme.json", "$theme/functions.php", "$theme/style.css" );
+			if ( is_dir( "$theme/styles" ) ) {
+				$found = new RecursiveIteratorIterator( new RecursiveDirectoryIterator( "$theme/styles", FilesystemIterator::SKIP_DOTS ) );
+				foreach ( $found as $file ) {
+					$files[] = $file->getPathname();
+				}
+			}
+		}
+		sort( $files );
+		return $files;
 	}
 
 	private function is_truth(): bool {
