@@ -103,7 +103,11 @@ class WordPress_HA_Theme {
 	}
 
 	public function keep(): void {
-		// Filters may have come since.
+		// A cache that is away would make every page of the outage dearer. Filters may have come since.
+		$status = is_callable( array( $GLOBALS['wp_object_cache'] ?? null, 'status' ) ) ? (array) $GLOBALS['wp_object_cache']->status() : array();
+		if ( ! ( $status['usable'] ?? true ) ) {
+			return;
+		}
 		if ( '' === $this->key || $this->is_taken || ! $this->is_wanted() || array_filter( self::ACTIONS, 'did_action' ) ) {
 			return;
 		}

@@ -72,7 +72,7 @@ class WP_Object_Cache {
 		require_once __DIR__ . ( 'memcached' === $settings['engine'] ? '/memcached.php' : '/valkey.php' );
 		$engine = 'memcached' === $settings['engine'] ? WordPress_HA_Cache_Memcached::class : WordPress_HA_Cache_Valkey::class;
 		if ( '' !== $settings['host'] && ! in_array( $settings['engine'], array( '', 'none' ), true ) && $engine::is_available() ) {
-			$link         = new WordPress_HA_Cache_Link( new $engine( $settings ), $settings['outage_file'], function_exists( 'fastcgi_finish_request' ) );
+			$link         = new WordPress_HA_Cache_Link( new $engine( $settings ), $settings['outage_file'] );
 			$this->shared = new WordPress_HA_Cache_Shared( $link, $settings['prefix'], $settings['defers'], $settings['url'] );
 		}
 		$this->outcome_file = '' === $settings['outage_file'] ? '' : dirname( $settings['outage_file'] ) . '/outcome';
@@ -170,10 +170,8 @@ class WP_Object_Cache {
 			return false;
 		}
 		list( $group, $id ) = $this->locate( $key, $group );
-		$found = ! $force && $this->knows( $group, $id );
-		if ( ! $found ) {
-			$found = $this->fetch( $group, array( $id ), $force )->knows( $group, $id );
-		}
+		$this->fetch( $group, array( $id ), $force );
+		$found = $this->knows( $group, $id );
 		if ( ! $found ) {
 			++$this->cache_misses;
 			return false;
@@ -288,7 +286,6 @@ class WP_Object_Cache {
 			$this->shared->finish();
 			WordPress_HA_Cache_Outcome::add( $this->outcome_file, $this->status() );
 			$this->outcome_file = '';
-			$this->shared->try_again();
 		}
 		return true;
 	}

@@ -77,22 +77,15 @@ class WordPress_HA_Cache_Link {
 	private string $server = '';
 	private bool $proven   = false;
 	private bool $demoted  = false;
-	/** Whether the next attempt waits until nobody waits for this request, and whether it is its turn then. */
-	private bool $is_patient;
-	private bool $is_due = false;
 
 	public int $calls         = 0;
 	public float $seconds     = 0.0;
 	public string $last_error = '';
 
-	/**
-	 * $note is the file, on this machine's tmpfs, by which its workers tell each other of an outage; empty: they do not. A patient link
-	 * tries again only when it is told that it may, see attempt_now().
-	 */
-	public function __construct( WordPress_HA_Cache_Engine $engine, string $note, bool $is_patient = false ) {
-		$this->engine     = $engine;
-		$this->note       = $note;
-		$this->is_patient = $is_patient;
+	/** $note is the file, on this machine's tmpfs, by which its workers tell each other of an outage; empty: they do not. */
+	public function __construct( WordPress_HA_Cache_Engine $engine, string $note ) {
+		$this->engine = $engine;
+		$this->note   = $note;
 	}
 
 	public function is_usable(): bool {
@@ -159,18 +152,6 @@ class WordPress_HA_Cache_Link {
 		return null !== $this->attempt;
 	}
 
-	/** Whether the pause after a failure is over, and it was left to this request to try again when nobody waits for it. */
-	public function is_due(): bool {
-		return $this->is_due;
-	}
-
-	/** From now on a time-out costs nobody anything: let this request be the one that tries, unless another is. */
-	public function attempt_now(): void {
-		$this->is_patient = false;
-		$this->is_due     = false;
-		$this->failed     = false;
-	}
-
 	/** A flush begins: what was lost until now is dealt with by it. */
 	public function flushing(): void {
 		if ( '' !== $this->note ) {
@@ -216,9 +197,6 @@ class WordPress_HA_Cache_Link {
 			$this->pass_breaker();
 			$this->engine->connect();
 			$this->connected = true;
-		} elseif ( '' !== $this->note && null === $this->attempt && $this->is_noted() ) {
-			// Another worker has waited in vain since this one connected: that is enough.
-			$this->keep_away();
 		}
 		$results       = $this->engine->run( $operations );
 		$this->calls  += count( $operations );
@@ -233,21 +211,12 @@ class WordPress_HA_Cache_Link {
 		}
 		// A note from the future is a pause that somebody asked for.
 		if ( time() - (int) @filemtime( $this->note ) >= self::PAUSE ) { // phpcs:ignore
-			if ( $this->is_patient ) {
-				$this->is_due = true;
-				$this->keep_away();
-			}
 			$file = @fopen( $this->note, 'r+' ); // phpcs:ignore
 			if ( $file && flock( $file, LOCK_EX | LOCK_NB ) ) {
 				$this->attempt = $file;
 				return;
 			}
 		}
-		$this->keep_away();
-	}
-
-	/** @throws WordPress_HA_Cache_Away */
-	private function keep_away(): void {
 		$this->failed = true;
 		throw new WordPress_HA_Cache_Away( 'the cache was away a moment ago' );
 	}

@@ -276,18 +276,6 @@ class WordPress_HA_Cache_Shared {
 		$this->link->close();
 	}
 
-	/** Try a cache that was away, if it is time: when the visitor has the page, this costs nobody a time-out (P9). */
-	public function try_again(): void {
-		if ( $this->link->is_due() && did_action( 'shutdown' ) ) {
-			fastcgi_finish_request();
-			$this->link->attempt_now();
-			$this->lists  = array();
-			$this->tokens = null;
-			$this->begin();
-			$this->link->close();
-		}
-	}
-
 	/** What WP-CLI shows. */
 	public function facts(): array {
 		return array(
