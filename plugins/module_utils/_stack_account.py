@@ -39,7 +39,6 @@ PROBES = (
     "buckets",
     "certificate",
     "edge_certificate",
-    "storage_mode",
 )
 PROCESSORS = {"amd64": "x86_64", "arm64": "arm64"}
 
@@ -302,19 +301,6 @@ class Account:
             wrong = f"RDS has no such cluster snapshot in {self.stack['region']}"
             return [Problem(path, wanted, wrong, "List them with `aws rds describe-db-cluster-snapshots`.")]
         return []
-
-    def storage_mode(self) -> list[Problem]:
-        """Compare with what the running stack's nodes were told: another mode wants its shared files prepared first."""
-        path = f"/wordpress_ha/{self.stack['name']}/storage"
-        found = self.client("ssm").get_parameters_by_path(Path=path, aws_retry=True)["Parameters"]
-        runs = next((one["Value"] for one in found if one["Name"] == f"{path}/mode"), self.stack["storage_mode"])
-        if runs == self.stack["storage_mode"]:
-            return []
-        wrong = f"the running stack's nodes are in mode `{runs}`, and nothing would prepare the shared files for the other one"
-        cure = (
-            f"Run playbooks/switch_storage.yml first, which switches while the site serves, or set it back to `{runs}`."
-        )
-        return [Problem("wordpress_storage_mode", self.stack["storage_mode"], wrong, cure)]
 
     def check(self, probes: Iterable[str] = ()) -> list[Problem]:
         self.identity()

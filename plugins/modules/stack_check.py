@@ -53,8 +53,7 @@ options:
     description: What of the account to compare with; everything when empty. The account's number is asked for in any case.
     type: list
     elements: str
-    choices:
-      [network, instance_types, base_image, key_pairs, hosted_zone, database_class, snapshot, file_system, buckets, certificate, edge_certificate, storage_mode]
+    choices: [network, instance_types, base_image, key_pairs, hosted_zone, database_class, snapshot, file_system, buckets, certificate, edge_certificate]
     default: []
 extends_documentation_fragment:
   - amazon.aws.common.modules

@@ -616,32 +616,6 @@ def test_the_smallest_stack_is_right(
     assert result["subnets"]["app"] == ["10.40.64.0/20", "10.40.80.0/20"]
 
 
-def test_another_storage_mode_than_the_running_stacks_is_refused(
-    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prove: Callable[[str], None]
-) -> None:
-    """Only switch_storage.yml prepares the shared files, and it leaves this probe out."""
-    ssm, other = account.emulator.client("ssm"), {"wordpress_storage_mode": "release"}
-    assert not check(account, other, monkeypatch, capsys).get("failed"), "nothing runs yet"
-    name = check(account, {}, monkeypatch, capsys)["stack"]["name"]
-    parameter = f"/wordpress_ha/{name}/storage/mode"
-    ssm.put_parameter(Name=parameter, Value="replica", Type="String")
-    try:
-        account.emulator.forget()
-        refused = check(account, other, monkeypatch, capsys)
-        words = [
-            "wordpress_storage_mode is 'release'",
-            "in mode `replica`",
-            "playbooks/switch_storage.yml",
-            "back to `replica`",
-        ]
-        assert refused.get("failed") and [one for one in words if one not in refused["msg"]] == [], refused
-        assert account.emulator.writes() == []
-        assert not check(account, {}, monkeypatch, capsys).get("failed"), "the same mode is right"
-    finally:
-        ssm.delete_parameter(Name=parameter)
-    prove(f"another storage mode than the running stack's: {refused['msg']}")
-
-
 def test_what_is_set_wins_over_size_and_profile(
     account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
