@@ -98,11 +98,6 @@ def _cron(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[
         yield Instance("cron", {"": {"Stack": name}})
 
 
-def _php(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[Instance]:
-    if (subjects.get("nodes") or {}).get("metrics"):
-        yield Instance("php", {"": {"Stack": name}})
-
-
 def _mail(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[Instance]:
     if (subjects.get("nodes") or {}).get("mail"):
         yield Instance("mail", {"": {"Stack": name}})
@@ -169,7 +164,6 @@ KINDS: dict[str, Kind] = {
     "target": _target,
     "fleet": _fleet,
     "node": _node,
-    "php": _php,
     "cron": _cron,
     "mail": _mail,
     "cache": _cache,
