@@ -20,7 +20,7 @@ options:
     description:
       - The subjects, each optional, as C(monitoring_subjects) of the role.
       - C(distribution_id), C(web_acl) (a name), C(load_balancer) and C(target_groups) (ARNs, or the ends that CloudWatch knows; target groups by
-        name), C(fleet) (C(name), C(min), C(max)), C(nodes) (C(agent), C(cron), C(mail); whether they report these), C(database) (C(cluster),
+        name), C(fleet) (C(name), C(min), C(max)), C(nodes) (C(agent), C(metrics), C(cron), C(mail); whether they report these), C(database) (C(cluster),
         C(instance_class), C(readers)), C(cache) (C(name), C(engine), C(nodes), C(serverless)), C(files) (C(file_system_id), C(throughput_mode)),
         C(nat_gateway_ids), C(backup_vault) (a name).
     type: dict

@@ -115,9 +115,11 @@ class Releases:
 
 def code_of(root: Path) -> list[PurePosixPath]:
     """List a site's code without what every machine brings itself."""
-    return [item for item in _site_code.files_of(root, _site_code.is_code) if not is_own(item)]
+    return [item for item in _site_code.files_of(root, _site_code.is_code) if not is_own(root, item)]
 
 
-def is_own(item: PurePosixPath) -> bool:
+def is_own(root: Path, item: PurePosixPath) -> bool:
     """Tell whether a file of a site is one that the machine brings, or the note that says which release it is."""
+    if str(item) == _site_code.DATABASE:  # HyperDB's, say, belongs to the release
+        return (root / item).is_file() and _site_code.DATABASE_MARK in (root / item).read_bytes()[:2048]
     return str(item) in OWN or item.match(OWN_MUST_USE)

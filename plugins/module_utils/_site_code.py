@@ -34,6 +34,9 @@ SKIPPED = (".git", ".hg", ".svn")
 #: By this file in its root a tree says which release it is; the web server denies it.
 RELEASE_NOTE = ".wordpress_ha_release"
 VERSION = "wp-includes/version.php"
+#: The drop-in that a plugin or the operator may have put there instead of this collection's, and what ours is known by.
+DATABASE = "wp-content/db.php"
+DATABASE_MARK = b"WordPress HA database"
 FOLDERS = ("", "changing", "releases")
 #: Files copied at a time: each costs several round trips on a network file system.
 COPIERS = 16

@@ -98,6 +98,11 @@ def _cron(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[
         yield Instance("cron", {"": {"Stack": name}})
 
 
+def _php(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[Instance]:
+    if (subjects.get("nodes") or {}).get("metrics"):
+        yield Instance("php", {"": {"Stack": name}})
+
+
 def _mail(subjects: Options, name: str, _limits: Mapping[str, Any]) -> Iterator[Instance]:
     if (subjects.get("nodes") or {}).get("mail"):
         yield Instance("mail", {"": {"Stack": name}})
@@ -164,6 +169,7 @@ KINDS: dict[str, Kind] = {
     "target": _target,
     "fleet": _fleet,
     "node": _node,
+    "php": _php,
     "cron": _cron,
     "mail": _mail,
     "cache": _cache,

@@ -54,6 +54,12 @@ options:
     description: The object cache drop-in that the site must have. Empty removes one that this module installed.
     type: str
     default: ""
+  database:
+    description:
+      - The database drop-in (C(db.php)) that the site must have. Empty removes one that this module installed.
+      - One of somebody else's, such as a plugin's link, is left alone, with a warning.
+    type: str
+    default: ""
   must_use_plugins:
     description:
       - Files of must-use plugins that the site must have. Those of this collection, C(wordpress-ha-*.php), that are not listed
@@ -97,6 +103,7 @@ EXAMPLES = r"""
 - name: Install the site that this machine's contract describes
   wordpress_ha.aws.wordpress_site:
     object_cache: /opt/wordpress_ha/object-cache.php
+    database: /opt/wordpress_ha/db.php
     must_use_plugins:
       - /opt/wordpress_ha/mu-plugins/wordpress-ha-purge.php
 """
@@ -132,8 +139,12 @@ from ansible_collections.wordpress_ha.aws.plugins.module_utils import _node, _pl
 ORDER = ("state", "tree", "file", "plugin", "install", "locale")
 CONFIG = "file/wp-config.php"
 DROP_IN = "file/wp-content/object-cache.php"
+DATABASE = f"file/{_site_code.DATABASE}"
 #: By these a drop-in is known as one that this collection may replace or remove.
-OWN_DROP_INS = (b"WordPress HA object cache", b"Redis Object Cache Drop-In")
+OWN_DROP_INS = {
+    DROP_IN: (b"WordPress HA object cache", b"Redis Object Cache Drop-In"),
+    DATABASE: (_site_code.DATABASE_MARK,),
+}
 MUST_USE = "wp-content/mu-plugins"
 #: Names of must-use plugins that are this collection's.
 OWN_MUST_USE = "wordpress-ha-*.php"
@@ -170,6 +181,8 @@ class Site:
         self.sources = {CONFIG: self.params["config"]}
         if self.params["object_cache"]:
             self.sources[DROP_IN] = self.params["object_cache"]
+        if self.params["database"] and not self.has_foreign_database():
+            self.sources[DATABASE] = self.params["database"]
         for source in self.params["must_use_plugins"]:
             self.sources[f"file/{MUST_USE}/{Path(source).name}"] = source
 
@@ -182,9 +195,9 @@ class Site:
         if (self.site / _site_code.VERSION).is_file():
             tree["tree/site"] = {"complete": True}
         own = {f"file/{MUST_USE}/{path.name}" for path in (self.site / MUST_USE).glob(OWN_MUST_USE)}
-        for key in sorted({CONFIG, DROP_IN, *self.sources} | own):
+        for key in sorted({CONFIG, *OWN_DROP_INS, *self.sources} | own):
             path = self.path_of(key)
-            if path.is_file() and (key in self.sources or key in own or self.is_own_drop_in(path)):
+            if path.is_file() and (key in self.sources or key in own or self.is_own_drop_in(key)):
                 tree[key] = {"digest": digest(path)}
         for name in self.params["plugins"]:
             if (self.plugin_path(name)).is_dir():
@@ -216,10 +229,14 @@ class Site:
     def plugin_path(self, name: str) -> Path:
         return self.site / "wp-content/plugins" / name
 
-    @staticmethod
-    def is_own_drop_in(path: Path) -> bool:
-        head = path.read_bytes()[:2048]
-        return any(mark in head for mark in OWN_DROP_INS)
+    def is_own_drop_in(self, key: str) -> bool:
+        head = self.path_of(key).read_bytes()[:2048]
+        return any(mark in head for mark in OWN_DROP_INS.get(key, ()))
+
+    def has_foreign_database(self) -> bool:
+        """Tell whether a plugin (Query Monitor, HyperDB) or the operator has put a db.php there, perhaps as a link."""
+        path = self.path_of(DATABASE)
+        return path.is_symlink() or (path.is_file() and not self.is_own_drop_in(DATABASE))
 
     def option(self, name: str) -> str:
         """Return one of WordPress's options; empty if it or the table is not there."""
@@ -389,6 +406,11 @@ def run(module: AnsibleModule, contract: Mapping[str, Any]) -> list[_plan.Change
     try:
         with _node.connect(login, module.params["ca_file"]) as connection, connection.cursor() as cursor:
             site = Site(module, contract, cursor)
+            if module.params["database"] and site.has_foreign_database():
+                module.warn(
+                    f"{site.path_of(DATABASE)} is somebody else's and stays: pages that the object cache answers connect to the "
+                    "database all the same. Remove it, or switch the drop-in off."
+                )
             _unused, changes = site.plan()
             if changes and not module.check_mode:
                 with _node.lock(cursor, f"wordpress_ha:install:{login['database']}"[:64]) as held:
@@ -420,6 +442,7 @@ def main() -> None:
             "state_dir": {"type": "path", "default": "/srv/wordpress/shared/state"},
             "config": {"type": "path", "default": "/opt/wordpress_ha/wp-config.php"},
             "object_cache": {"type": "str", "default": ""},
+            "database": {"type": "str", "default": ""},
             "must_use_plugins": {"type": "list", "elements": "path", "default": []},
             "plugins": {"type": "dict", "default": {}},
             "owner": {"type": "str", "default": "www-data"},

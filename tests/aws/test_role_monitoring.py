@@ -62,7 +62,7 @@ def test_each_part_that_comes_is_watched(role: Role, account: Account, prove: Ca
         "distribution_id": "E2EXAMPLE",
         "web_acl": "shop",
         "fleet": {"name": "shop-web", "min": 2, "max": 6},
-        "nodes": {"agent": True, "cron": True},
+        "nodes": {"agent": True, "metrics": True, "cron": True},
         "database": {"cluster": "shop-db", "instance_class": "db.r7g.large", "readers": 1},
         "cache": {"name": "shop-cache", "engine": "valkey", "nodes": 2},
         "files": {"file_system_id": "fs-0123456789abcdef0", "throughput_mode": "bursting"},
@@ -71,7 +71,7 @@ def test_each_part_that_comes_is_watched(role: Role, account: Account, prove: Ca
     }
     told = role.modify(monitoring_subjects=subjects, monitoring_edge_region=EDGE)
     names = told.result["alarm_names"]
-    for part in ("edge", "firewall", "fleet", "node", "cron", "cache", "files", "nat", "database", "backup"):
+    for part in ("edge", "firewall", "fleet", "node", "php", "cron", "cache", "files", "nat", "database", "backup"):
         assert any(name.startswith(f"shop/{part}-") for name in names), part
     body = json.loads(cloudwatch(account, "us-east-1").get_dashboard(DashboardName="shop")["DashboardBody"])
     titles = [

@@ -19,6 +19,16 @@ def test_the_database_is_reached_over_verified_tls(render):
     assert "@{database/host} . ':' . @{database/port}" in config
 
 
+@pytest.mark.parametrize(("given", "said"), [({}, "false"), ({"wordpress_database_persistent": True}, "true")])
+def test_connections_to_the_database_are_kept_only_if_it_is_said(render, given, said):
+    config = render("wordpress/wp-config.php.j2", **given)
+    assert f"define( 'WORDPRESS_HA_DATABASE', array( 'persistent' => {said} ) );" in config
+
+
+def test_without_the_drop_in_nothing_is_said_to_it(render):
+    assert "WORDPRESS_HA_DATABASE" not in render("wordpress/wp-config.php.j2", wordpress_database_dropin=False)
+
+
 def test_every_value_of_the_stack_is_a_reference(render):
     """P45: what is baked in names secrets, it does not hold them."""
     config = render("wordpress/wp-config.php.j2")

@@ -25,7 +25,7 @@ from code_files import Entries, Entry, Site, role_of
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: What the release gets from the shared document root unless it brings its own.
-OURS = re.compile(r"wp-config\.php|wp-content/object-cache\.php|wp-content/mu-plugins/wordpress-ha-[a-z-]+\.php")
+OURS = re.compile(r"wp-config\.php|wp-content/(object-cache|db)\.php|wp-content/mu-plugins/wordpress-ha-[a-z-]+\.php")
 
 
 class BadRelease(Exception):

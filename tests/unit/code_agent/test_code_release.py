@@ -67,6 +67,17 @@ def test_it_gets_what_is_ours_and_the_shared_data(world, release_agent):
     assert os.readlink(world.live() / "wp-content/uploads") == str(world.site / "wp-content/uploads")
 
 
+@pytest.mark.parametrize(
+    ("brings", "served"), [({}, "<?php // ours"), ({"wp-content/db.php": "<?php // HyperDB"}, "<?php // HyperDB")]
+)
+def test_it_gets_our_database_drop_in_unless_it_brings_its_own(world, release_agent, brings, served):
+    world.write("wp-content/db.php", "<?php // ours")
+    pack(world, "r1", site("r1") | brings)
+    run(world, "r1")
+    release_agent.step()
+    assert world.served("wp-content/db.php") == served
+
+
 def test_the_next_release_and_back_again(world, release_agent):
     for name in ("r1", "r2"):
         pack(world, name, site(name))

@@ -14,8 +14,8 @@
  * - When the change is over, and only then, the marker `generation` is replaced. Nodes look at it every second.
  * - A request that dies leaves its file in `changing/`; nodes ignore it after ten minutes, and their scan finds what had been changed.
  * - On a node's own copy nothing can be changed: what would try is refused with a message that says where it works.
- * - Archives are unpacked, and folders removed, by many threads of the node's copy service: one after another, each file costs several
- *   round trips (P1).
+ * - Archives are unpacked, and folders listed and removed, by many threads of the node's copy service: one after another, each file costs
+ *   several round trips (P1). What the service cannot do WordPress does itself, and says what is wrong in its own words.
  *
  * Whoever changes code by other means calls do_action( 'wordpress_ha_code_changed', array( 'wp-content/plugins/mine' ) ) afterwards.
  *
@@ -62,6 +62,9 @@ class WordPress_HA_Code {
 
 	private bool $is_arranged = false;
 
+	/** Whether the copy service did not answer: it is not asked again in this request. */
+	private bool $is_alone = false;
+
 	public function __construct( string $root = '/srv/wordpress', string $run = '/run/wordpress_ha' ) {
 		$this->truth   = $root . '/shared/site';
 		$this->state   = $root . '/shared/state';
@@ -90,7 +93,7 @@ class WordPress_HA_Code {
 		add_filter( 'pre_update_option_template', array( $this, 'theme_is_chosen' ), 10, 2 );
 		add_filter( 'pre_update_option_stylesheet', array( $this, 'theme_is_chosen' ), 10, 2 );
 
-		add_filter( 'pre_unzip_file', array( $this, 'unzip' ), 10, 5 );
+		add_filter( 'pre_unzip_file', array( $this, 'unzip' ), 10, 4 );
 	}
 
 	/*
@@ -175,6 +178,7 @@ class WordPress_HA_Code {
 			$this->begin( 'core' );
 			$this->paths = null;
 		}
+		$this->hasten();
 		return $reply;
 	}
 
@@ -201,6 +205,7 @@ class WordPress_HA_Code {
 
 	public function installed( $response, $extra, $result ) {
 		$this->touched( $result['destination'] ?? '' );
+		$this->note_plugin( untrailingslashit( (string) ( $result['destination'] ?? '' ) ) );
 		return $response;
 	}
 
@@ -231,13 +236,6 @@ class WordPress_HA_Code {
 		$path = get_theme_root( $stylesheet ) . '/' . $stylesheet;
 		$this->touched( $path );
 		$this->clear( $path );
-	}
-
-	/** Remove a folder that WordPress is about to remove, which then finds nothing left to do. */
-	private function clear( string $folder ): void {
-		if ( is_dir( $folder ) && ! is_link( $folder ) && 2 < count( explode( '/', $this->relative( $folder ) ) ) ) {
-			$this->ask( array( 'delete' => $folder ) );
-		}
 	}
 
 	/**
@@ -409,52 +407,186 @@ class WordPress_HA_Code {
 	}
 
 	/*
-	 * Unpacking.
+	 * Many files at once.
 	 */
 
+	/** From a package on, WordPress works on files by an object of ours: as before, but for what costs round trips file by file. */
+	private function hasten(): void {
+		if ( ! isset( $GLOBALS['wp_filesystem'] ) || 'WP_Filesystem_Direct' !== get_class( $GLOBALS['wp_filesystem'] ) ) {
+			return; // FTP, or somebody else's
+		}
+		$GLOBALS['wp_filesystem'] = new class( $this ) extends WP_Filesystem_Direct {
+			private WordPress_HA_Code $code;
+
+			/** The mode of what is being listed. */
+			private ?int $mode = null;
+
+			public function __construct( WordPress_HA_Code $code ) {
+				parent::__construct( null );
+				$this->code = $code;
+			}
+
+			public function delete( $file, $recursive = false, $type = false ) {
+				return ( $recursive && 'f' !== $type && $this->code->clear( (string) $file ) ) || parent::delete( $file, $recursive, $type );
+			}
+
+			/** A folder that is to be unpacked into is made with those beside it, by the unpacking. */
+			public function mkdir( $path, $chmod = false, $chown = false, $chgrp = false ) {
+				$caller = debug_backtrace( DEBUG_BACKTRACE_IGNORE_ARGS, 2 )[1]['function'] ?? ''; // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+				$later  = in_array( $caller, array( '_unzip_file_ziparchive', '_unzip_file_pclzip' ), true ) && $this->code->makes_folders( (string) $path );
+				return $later || parent::mkdir( $path, $chmod, $chown, $chgrp );
+			}
+
+			public function dirlist( $path, $include_hidden = true, $recursive = false ) {
+				$folders = $recursive ? $this->code->listing( (string) $path ) : null;
+				return null === $folders ? parent::dirlist( $path, $include_hidden, $recursive ) : $this->arranged( $folders, '', $include_hidden );
+			}
+
+			/** What WordPress's own says of each file of a folder. */
+			private function arranged( array $folders, string $folder, bool $include_hidden ): array {
+				$list = array();
+				foreach ( $folders[ $folder ] ?? array() as list( $name, $mode, $owner, $group, $size, $modified ) ) {
+					if ( ! $include_hidden && '.' === $name[0] ) {
+						continue;
+					}
+					$this->mode = $mode;
+					$perms      = $this->gethchmod( $name );
+					$this->mode = null;
+					$is_folder  = 0040000 === ( $mode & 0170000 );
+					$list[ $name ] = array(
+						'name'        => $name,
+						'perms'       => $perms,
+						'permsn'      => $this->getnumchmodfromh( $perms ),
+						'number'      => false,
+						'owner'       => $this->name_of( 'posix_getpwuid', $owner ),
+						'group'       => $this->name_of( 'posix_getgrgid', $group ),
+						'size'        => $size,
+						'lastmodunix' => $modified,
+						'lastmod'     => gmdate( 'M j', $modified ),
+						'time'        => gmdate( 'h:i:s', $modified ),
+						'type'        => $is_folder ? 'd' : 'f',
+					);
+					if ( $is_folder ) {
+						$list[ $name ]['files'] = $this->arranged( $folders, ltrim( "$folder/$name", '/' ), $include_hidden );
+					}
+				}
+				return $list;
+			}
+
+			public function getchmod( $file ) {
+				return null === $this->mode ? parent::getchmod( $file ) : substr( decoct( $this->mode ), -3 );
+			}
+
+			private function name_of( string $kind, int $id ) {
+				static $known = array();
+				if ( ! isset( $known[ $kind ][ $id ] ) ) {
+					$found                 = $id && function_exists( $kind ) ? $kind( $id ) : false;
+					$known[ $kind ][ $id ] = $found ? $found['name'] : ( $id ? $id : false );
+				}
+				return $known[ $kind ][ $id ];
+			}
+		};
+	}
+
+	/** Remove a folder of the truth with all that is in it; false if that is left to WordPress. */
+	public function clear( string $folder ): bool {
+		$folder = untrailingslashit( $folder );
+		if ( 3 > count( explode( '/', $this->relative( $folder ) ) ) || ! is_dir( $folder ) || is_link( $folder ) ) {
+			return false;
+		}
+		$is_gone = null !== $this->ask( array( 'delete' => $folder ) );
+		clearstatcache( true );
+		return $is_gone;
+	}
+
+	/** What is in a folder of the truth and in those below it, by folder; null if WordPress has to look itself. */
+	public function listing( string $folder ): ?array {
+		$answer = '' !== $this->relative( $folder ) && is_dir( $folder ) ? $this->ask( array( 'list' => untrailingslashit( $folder ) ) ) : null;
+		return $answer['folders'] ?? null;
+	}
+
+	/** WordPress opens each PHP file of a new plugin to find the one with its name. Where that is known it opens one (P1). */
+	private function note_plugin( string $folder ): void {
+		$answer = WP_PLUGIN_DIR === dirname( $folder ) && function_exists( 'get_plugin_data' ) ? $this->ask( array( 'plugins' => $folder ) ) : null;
+		if ( null === $answer ) {
+			return;
+		}
+		$found = array();
+		foreach ( $answer['names'] as $file ) {
+			$data = get_plugin_data( "$folder/$file", false, false );
+			if ( ! empty( $data['Name'] ) ) {
+				$found[ plugin_basename( $file ) ] = $data;
+			}
+		}
+		uasort( $found, '_sort_uname_callback' );
+		// What get_plugins() keeps, for this request.
+		$known = wp_cache_get( 'plugins', 'plugins' );
+		$known = is_array( $known ) ? $known : array();
+		$known[ '/' . basename( $folder ) ] = $found;
+		wp_cache_set( 'plugins', $known, 'plugins' );
+	}
+
+	/** Whether `unzip` makes a folder that is to be unpacked into: nobody else has plans with it, and its mode is the usual one. */
+	public function makes_folders( string $folder ): bool {
+		$filters = $GLOBALS['wp_filter']['pre_unzip_file']->callbacks ?? array();
+		return '' !== $this->relative( $folder ) && 1 === array_sum( array_map( 'count', $filters ) ) && 0755 === FS_CHMOD_DIR;
+	}
+
 	/**
-	 * Let the node's copy service unpack an archive onto the shared files, by many threads.
+	 * Let the node's copy service unpack an archive onto the shared files.
 	 *
-	 * @param null|true|WP_Error $done     What another filter has done.
-	 * @param string             $file     The archive.
-	 * @param string             $to       Where to unpack it; its folders exist.
-	 * @param string[]           $folders  Folders of it.
-	 * @param float              $required Bytes WordPress thinks it needs.
+	 * @param null|true|WP_Error $done    What another filter has done.
+	 * @param string             $file    The archive.
+	 * @param string             $to      Where to unpack it.
+	 * @param string[]           $folders Folders to be there before it is unpacked, each after the one it is in.
 	 * @return null|true|WP_Error Null to have WordPress unpack it.
 	 */
-	public function unzip( $done, $file, $to, $folders = array(), $required = 0 ) {
+	public function unzip( $done, $file, $to, $folders = array() ) {
 		if ( null !== $done || ! $this->is_truth() || '' === $this->relative( $to ) ) {
 			return $done;
 		}
-		// PHP's own /tmp may be seen by nobody else: there the service finds no archive.
-		$local = '';
-		if ( '' === $this->relative( $file ) ) {
-			$local = $this->run . '/unpack/' . bin2hex( random_bytes( 12 ) ) . '.zip';
-			if ( filesize( $file ) > self::MOST_IN_MEMORY || ! is_dir( dirname( $local ) ) || ! @copy( $file, $local ) ) {
-				return $done;
+		if ( $this->is_unpacked( $file, untrailingslashit( $to ) ) ) {
+			return true;
+		}
+		// WordPress believes that they are there.
+		foreach ( $folders as $folder ) {
+			if ( ! is_dir( $folder ) && ! $GLOBALS['wp_filesystem']->mkdir( $folder, FS_CHMOD_DIR ) ) {
+				return new WP_Error( 'mkdir_failed_ziparchive', __( 'Could not create directory.' ), $folder );
 			}
 		}
-		$is_unpacked = $this->ask( array( 'unzip' => '' === $local ? realpath( $file ) : $local, 'to' => untrailingslashit( $to ) ) );
-		if ( '' !== $local ) {
-			unlink( $local );
-		}
-		return $is_unpacked ? true : $done;
+		return null;
 	}
 
-	/** Ask the node's copy service, which answers when all is done; false if it is not there or could not do it all. */
-	private function ask( array $question ): bool {
-		$service = @stream_socket_client( 'unix://' . $this->run . '/code.sock', $code, $message, 5 );
-		if ( ! $service ) {
+	private function is_unpacked( string $file, string $to ): bool {
+		if ( '' !== $this->relative( $file ) ) {
+			return null !== $this->ask( array( 'unzip' => realpath( $file ), 'to' => $to ) );
+		}
+		// PHP's own /tmp may be seen by nobody else: there the service finds no archive.
+		$local = $this->run . '/unpack/' . bin2hex( random_bytes( 12 ) ) . '.zip';
+		if ( filesize( $file ) > self::MOST_IN_MEMORY || ! is_dir( dirname( $local ) ) || ! @copy( $file, $local ) ) {
 			return false;
+		}
+		$is_unpacked = null !== $this->ask( array( 'unzip' => $local, 'to' => $to ) );
+		unlink( $local );
+		return $is_unpacked;
+	}
+
+	/** Ask the node's copy service, which answers when all is done; null if it is not there or could not do it all. */
+	private function ask( array $question ): ?array {
+		$service = $this->is_alone ? false : @stream_socket_client( 'unix://' . $this->run . '/code.sock', $code, $message, 5 );
+		if ( ! $service ) {
+			return null;
 		}
 		stream_set_timeout( $service, 120 );
 		fwrite( $service, wp_json_encode( $question, JSON_UNESCAPED_SLASHES ) . "\n" );
-		$answer = json_decode( (string) fgets( $service ), true );
+		$answer         = json_decode( (string) stream_get_contents( $service ), true );
+		$this->is_alone = ! is_array( $answer );
 		fclose( $service );
 		if ( empty( $answer['ok'] ) ) {
 			error_log( 'WordPress HA code: the copy service did not do it, so WordPress does: ' . ( $answer['error'] ?? 'no answer' ) );
+			return null;
 		}
-		return ! empty( $answer['ok'] );
+		return $answer;
 	}
 }
 

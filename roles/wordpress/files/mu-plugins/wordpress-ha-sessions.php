@@ -157,6 +157,7 @@ if ( defined( 'WORDPRESS_HA_SESSIONS' ) && PHP_SESSION_NONE === session_status()
 	ini_set( 'session.use_strict_mode', '1' );
 	ini_set( 'session.cookie_httponly', '1' );
 	ini_set( 'session.cookie_samesite', 'Lax' );
-	ini_set( 'session.cookie_secure', 0 === strpos( WP_SITEURL, 'https://' ) ? '1' : '0' );
+	// Asked of the site rather than of a constant: each site of a network has an address of its own.
+	ini_set( 'session.cookie_secure', 0 === strpos( (string) get_option( 'siteurl' ), 'https://' ) ? '1' : '0' );
 	session_set_save_handler( new WordPress_HA_Sessions( WORDPRESS_HA_SESSIONS ), true );
 }

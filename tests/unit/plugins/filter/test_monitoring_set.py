@@ -27,7 +27,7 @@ WHOLE: dict[str, Any] = {
         "shop": "targetgroup/shop/4",
     },
     "fleet": {"name": "blog-web", "min": 2, "max": 6},
-    "nodes": {"agent": True, "cron": True, "mail": True},
+    "nodes": {"agent": True, "metrics": True, "cron": True, "mail": True},
     "database": {"cluster": "blog-db", "instance_class": "db.r7g.large", "readers": 1},
     "cache": {"name": "blog-cache", "engine": "valkey", "nodes": 2},
     "files": {"file_system_id": "fs-1", "throughput_mode": "bursting"},
@@ -37,7 +37,8 @@ WHOLE: dict[str, Any] = {
 #: One word of every alarm, by what the requirements want watched.
 WANTED = {
     "edge-errors", "firewall-blocked", "balancer-errors", "target-errors-web", "target-latency-web", "target-unhealthy-web",
-    "target-errors-shop", "fleet-maximum", "fleet-cpu", "node-memory", "node-disk", "node-swap", "cron-lag", "mail-failures",
+    "target-errors-shop", "fleet-maximum", "fleet-cpu", "node-memory", "node-disk", "node-swap", "php-busy", "php-opcache", "php-cache",
+    "cron-lag", "mail-failures",
     "database-cpu",
     "database-connections", "database-memory", "database-lag", "database-deadlocks", "cache-evictions-001",
     "cache-memory-002", "cache-cpu-001", "cache-engine-002", "files-credits", "files-io", "files-throughput", "nat-ports-1",
@@ -160,12 +161,25 @@ def test_the_alarms_of_what_visitors_get_stop_a_roll_out():
             ["cache-cpu", "cache-evictions"],
             ["cache-engine", "cache-lag"],
         ),
-        ({"nodes": {"cron": True}}, ["cron-lag"], ["node-memory"]),
+        ({"nodes": {"cron": True}}, ["cron-lag"], ["node-memory", "php-busy"]),
+        ({"nodes": {"metrics": True}}, ["php-busy", "php-opcache", "php-cache"], ["node-memory", "cron-lag"]),
     ],
 )
 def test_an_alarm_is_made_only_where_it_can_mean_something(subjects, there, missing):
     made = alarms(**subjects)
     assert set(there) <= set(made) and not set(missing) & set(made)
+
+
+def test_what_nodes_report_of_php_is_watched_under_the_names_they_report():
+    """P9, P17: an alarm on a metric that nobody writes is silent for ever."""
+    written = (WATCH_LIST.parents[2] / "web_node" / "files" / "node_metrics.py").read_text()
+    made = {name: alarm for name, alarm in alarms(nodes={"metrics": True}).items() if name.startswith("php-")}
+    assert {alarm["metric"] for alarm in made.values()} == {"php_busy_percent", "opcache_restarts", "cache_given_up"}
+    for metric in ("{pool}_busy_percent", '"opcache_restarts"', '"cache_given_up"'):
+        assert metric in written
+    assert all(
+        alarm["dimensions"] == {"Stack": "blog"} and alarm["namespace"] == "WordPressHA" for alarm in made.values()
+    )
 
 
 def test_dimensions_are_those_cloudwatch_knows():

@@ -86,6 +86,12 @@ def test_the_first_release_is_the_shared_sites_code(releases):
     ]
 
 
+@pytest.mark.parametrize(("content", "packed"), [("Plugin Name: WordPress HA database", False), ("HyperDB", True)])
+def test_only_our_own_database_drop_in_is_left_to_the_machines(releases, tmp_path, content, packed):
+    deploy(releases, tar(tmp_path / "a.tar.gz", {**SITE, "wp-content/db.php": content}), tmp_path)
+    assert ("wp-content/db.php" in held(releases)) is packed
+
+
 @pytest.mark.parametrize("prefix", ["", "wordpress/"])
 def test_a_complete_site_is_taken_without_its_data(releases, tmp_path, prefix):
     archive = tar(tmp_path / "a.tar.gz", SITE, prefix)

@@ -73,6 +73,7 @@ def site(tmp_path):
             "state_dir": str(tmp_path / "shared/state"),
             "config": str(tmp_path / "stub.php"),
             "object_cache": str(tmp_path / "drop-in.php"),
+            "database": "",
             "must_use_plugins": [],
             "plugins": {},
             "owner": getpass.getuser(),
@@ -162,6 +163,51 @@ def test_only_our_own_drop_in_is_removed(site):
     drop_in.write_text("<?php // somebody else's")
     assert apply(site) == []
     assert drop_in.exists()
+
+
+@pytest.fixture
+def database_site(site, tmp_path):
+    """The same, with the database's drop-in; made anew at each call, as each run of the module does."""
+    (tmp_path / "db.php").write_text("<?php // Plugin Name: WordPress HA database")
+
+    def make(*, wanted: bool = True) -> Any:
+        site.params["database"] = str(tmp_path / "db.php") if wanted else ""
+        made = subject.Site(site.module, CONTRACT, site.cursor)
+        made.calls = site.calls
+        return made
+
+    first = make()
+    apply(first)
+    site.cursor = first.cursor
+    return make
+
+
+def test_the_database_drop_in_is_installed_kept_equal_and_removed(database_site):
+    drop_in = database_site().path_of(subject.DATABASE)
+    assert drop_in.read_text() == "<?php // Plugin Name: WordPress HA database"
+    assert apply(database_site()) == []
+    drop_in.write_text("<?php // WordPress HA database, edited")
+    assert apply(database_site()) == [f"update {subject.DATABASE}"]
+    assert apply(database_site(wanted=False)) == [f"delete {subject.DATABASE}"]
+    assert not drop_in.exists()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("kind", ["file", "link", "broken link"])
+def test_a_database_drop_in_of_somebody_else_is_left_alone(database_site, tmp_path, kind, wanted):
+    """HyperDB is a file, Query Monitor's is a link into its plugin; neither is overwritten, nor removed."""
+    drop_in = database_site().path_of(subject.DATABASE)
+    drop_in.unlink()
+    theirs = tmp_path / "theirs.php"
+    if kind != "broken link":
+        theirs.write_text("<?php // theirs")
+    if kind == "file":
+        shutil.copyfile(theirs, drop_in)
+    else:
+        drop_in.symlink_to(theirs)
+    assert apply(database_site(wanted=wanted)) == []
+    assert drop_in.is_symlink() == (kind != "file")
+    assert kind == "broken link" or drop_in.read_text() == "<?php // theirs"
 
 
 def test_must_use_plugins_are_kept_equal_and_only_ours_are_removed(site, tmp_path):
