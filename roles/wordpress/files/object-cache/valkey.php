@@ -79,7 +79,10 @@ class WordPress_HA_Cache_Valkey implements WordPress_HA_Cache_Engine {
 	public function close(): void {
 		if ( null !== $this->redis ) {
 			try {
-				$this->redis->close();
+				// phpredis opens a connection that is gone anew before it closes it: another wait for a server that hangs (P9).
+				if ( $this->redis->isConnected() ) {
+					$this->redis->close();
+				}
 			} catch ( RedisException $error ) {
 				unset( $error ); // it is closed then
 			}
