@@ -11,7 +11,7 @@ REHEARSE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE -u AWS_SESSION_TOKEN -u AW
 PLAY := $(REHEARSE) ansible-playbook -i inventories/rehearsal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment dev rehearsal rehearsal-down report test lint unit lab nfs-test sanity importer roles-test molecule edge-test rehearsal-test journeys bench bench-node audit docs build clean
+.PHONY: help environment dev rehearsal rehearsal-down report test test-all lint unit lab nfs-test sanity importer roles-test molecule edge-test rehearsal-test journeys bench bench-node audit docs build clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ report: environment ## show the running rehearsal again: URL, login, nodes
 
 test: ## everything CI runs, in this order
 	@tools/test lint unit lab sanity importer edge-test rehearsal-test+roles-test+molecule
+
+test-all: ## the same with what takes too long for every change: a run killed at ten points instead of three, more of Molecule
+	@WORDPRESS_HA_TEST_ALL=1 MOLECULE_ALL=1 $(MAKE) test
 
 lint: dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck when there is one
 	@tools/test lint
