@@ -54,6 +54,14 @@ def wait_until_hit(site: Site) -> requests.Response:
     return site.get("/")
 
 
+def test_nobody_promises_https_for_localhost(site: Site, prove) -> None:
+    """Browsers would insist on it for every server of this machine. The edge passes on what nodes say."""
+    paths = ("/", "/wp-login.php", "/wp-includes/images/blank.gif")
+    promises = {path: site.get(path).headers.get("Strict-Transport-Security") for path in paths}
+    assert set(promises.values()) == {None}, promises
+    prove(f"no Strict-Transport-Security for localhost, from edge or nodes: {', '.join(paths)}")
+
+
 def test_past_the_edge_nobody_is_served(site: Site, prove) -> None:
     refused = past_the_edge(site)
     wrong = past_the_edge(site, **{"X-Origin-Verify": "guessed"})
