@@ -120,6 +120,7 @@ def fleet() -> Iterator[Fleet]:
         site.load_posts(made, 0, FEW)
         for name in ("stock", "ours"):
             site.copy_plugins(made[name])
+        site.publish(made["ours"])  # or the scan finds them while something is measured
         (STATE / "loaded").touch()
     made = Fleet.load(STATE, PREFIX)
     yield made
