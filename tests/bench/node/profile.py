@@ -127,9 +127,10 @@ def profile(fleet: Fleet, name: str, pages: Mapping[str, str], requests: int) ->
         )
         found[what] = {"cpu": cpu, "calls": system_calls(trace, traced)}
     machine.run("sh", "-c", f"cat > {PRELUDE}", stdin=AGENT)
-    machine.shell(  # in the last file that a pool of ours reads; stock Debian's pool says nothing of it, so php.ini's word holds
-        f"mkdir -p {SAMPLES}; chown www-data: {SAMPLES}; phpenmod excimer; own=/run/wordpress_ha/php-fpm;"
-        f"if [ -d $own ]; then echo 'php_value[auto_prepend_file] = {PRELUDE}' > $own/zz-bench.conf;"
+    machine.shell(  # in place of what a pool of ours begins with; of two such lines the first would hold. Stock Debian's pool has none
+        f"mkdir -p {SAMPLES}; chown www-data: {SAMPLES}; phpenmod excimer;"
+        "own=$(grep -rl '^php_value.auto_prepend_file' /etc/php/8.4/fpm || true);"
+        f"if [ -n \"$own\" ]; then sed -i 's#^php_value.auto_prepend_file.*#php_value[auto_prepend_file] = {PRELUDE}#' $own;"
         f"else echo 'auto_prepend_file = {PRELUDE}' > /etc/php/8.4/fpm/conf.d/99-z-bench.ini; fi; systemctl restart php8.4-fpm"
     )
     for what, path in pages.items():
