@@ -14,6 +14,10 @@ if ( '' !== $way ) {
 		'REQUEST_URI'    => '/',
 		'REQUEST_METHOD' => 'GET',
 	);
+	if ( '.php' === substr( $way, -4 ) ) {
+		define( 'WP_ADMIN', true );
+		$_SERVER['PHP_SELF'] = "/wp-admin/$way";
+	}
 	// Callbacks that are there before WordPress loads.
 	$same    = static fn( $value ) => $value;
 	$filters = array(
@@ -71,3 +75,12 @@ foreach ( array( 'filtered', 'gettext', 'plugins', 'locale' ) as $way ) {
 }
 $third = request( 'plain' );
 claim( 0 === $third[0] && $digest === $third[1], 'and the entry is still what it was' );
+foreach ( array( 'edit.php', 'index.php' ) as $way ) {
+	request( $way );
+	$list = request( $way );
+	claim( 0 === $list[0] && $digest === $list[1], "a list of wp-admin ($way) reads none, and has the same data" );
+}
+foreach ( array( 'themes.php', 'site-editor.php', 'post.php' ) as $way ) {
+	$editor = request( $way );
+	claim( $files === $editor[0], "where a theme or what is made with it is edited ($way), the files are read" );
+}

@@ -11,7 +11,7 @@
  * page of Twenty Twenty-Five, and 33 files that mode `efs` reads over the network. What comes out depends on code, locale and the blocks that
  * are registered alone, so the object cache keeps it, under a name that says all of these. Nothing is kept or taken
  *
- * - without an object cache, in wp-admin, in previews, in development mode,
+ * - without an object cache, in wp-admin but for its lists, in previews, in development mode,
  * - when a plugin or theme filters the data or its translations, as what it answers may depend on the request,
  * - when WordPress's classes do not look as this plugin knows them: it sets `WP_Theme_JSON_Resolver::$theme`, which is protected, and WordPress then
  *   reads the files itself as always.
@@ -51,6 +51,9 @@ class WordPress_HA_Theme {
 		'gettext_with_context',
 		'theme_file_path',
 	);
+
+	/** Pages of wp-admin that read a theme's fonts and templates, and change neither. */
+	const LISTS = array( 'edit.php', 'edit-comments.php', 'edit-tags.php', 'index.php', 'upload.php', 'users.php' );
 
 	/** What was read after one of these may be another site's or theme's. */
 	const ACTIONS = array( 'switch_blog', 'switch_theme', 'start_previewing_theme' );
@@ -131,7 +134,7 @@ class WordPress_HA_Theme {
 
 	/** Whether this request may use what others have read, and WordPress's classes are those that are known here. */
 	private function is_wanted(): bool {
-		if ( ! wp_using_ext_object_cache() || is_admin() || wp_installing() || is_customize_preview() || 'wp-login.php' === ( $GLOBALS['pagenow'] ?? '' )
+		if ( ! wp_using_ext_object_cache() || ! $this->is_reader() || wp_installing() || is_customize_preview() || 'wp-login.php' === ( $GLOBALS['pagenow'] ?? '' )
 			|| ( defined( 'WP_CLI' ) && WP_CLI ) || ! function_exists( 'wp_register_block_style_variations_from_theme_json_partials' )
 			|| ! class_exists( 'WP_Theme_JSON_Resolver' ) || wp_is_development_mode( 'theme' ) || wp_is_development_mode( 'core' ) ) {
 			return false;
@@ -148,6 +151,11 @@ class WordPress_HA_Theme {
 		}
 		$empty = ( new ReflectionClass( 'WP_Theme_JSON' ) )->newInstanceWithoutConstructor();
 		return array( 'theme_json' ) === array_keys( $this->within( 'WP_Theme_JSON', fn() => get_object_vars( $empty ) ) );
+	}
+
+	/** Whether this request shows a page, of the site or a list of wp-admin: nothing that edits a theme or what is made with it. */
+	private function is_reader(): bool {
+		return ! is_admin() || ( ! wp_doing_ajax() && 'GET' === ( $_SERVER['REQUEST_METHOD'] ?? '' ) && in_array( $GLOBALS['pagenow'] ?? '', self::LISTS, true ) );
 	}
 
 	/** The name of what this request would read: everything that it depends on. No path of a node's copy, as each node has one of its own. */
