@@ -95,14 +95,15 @@ def test_the_delay_is_waited_per_operation_and_can_be_changed(source: Path, moun
         assert seconds(lambda: [(mount / "one").read_text() for _turn in range(10)]) < 10 * SLOW
 
 
-def test_operations_wait_beside_each_other(source: Path, mount: Path) -> None:
+@pytest.mark.parametrize("names", [["two"] * 16, [f"absent-{number}" for number in range(16)]], ids=["one", "many"])
+def test_operations_wait_beside_each_other(source: Path, mount: Path, names: list[str]) -> None:
     with SlowFiles(source, mount, delay_us=10 * SLOW_US, attributes=0, entries=0):
 
-        def look() -> None:
-            (mount / "below" / "two").stat()
+        def look(name: str) -> None:
+            (mount / "below" / name).exists()
 
-        alone = seconds(look)
-        threads = [threading.Thread(target=look) for _thread in range(16)]
+        alone = seconds(lambda: look("two"))
+        threads = [threading.Thread(target=look, args=(name,)) for name in names]
 
         def all_at_once() -> None:
             for thread in threads:

@@ -26,7 +26,7 @@ CODE_FOLDERS = frozenset({"plugins", "themes", "mu-plugins", "languages"})
 #: Folders that no site serves.
 SKIPPED = frozenset({".git", ".svn", ".hg"})
 #: Files of one folder that one thread looks at; more threads share a large folder.
-CHUNK = 48
+CHUNK = 16
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _AT_STATX_FORCE_SYNC, _STATX_BASIC = -100, 0x100, 0x2000, 0x7FF

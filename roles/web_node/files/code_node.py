@@ -34,7 +34,7 @@ NEW_FILES = 400
 UPLOADS = "wp-content/uploads"
 #: Seconds of compiling after which a switch waits no longer: a change is served within five. The files asked for most come first.
 WARM_SECONDS = 3.0
-THREADS = 32
+THREADS = 64
 
 
 class NotNow(Exception):
