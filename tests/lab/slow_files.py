@@ -54,7 +54,18 @@ def build() -> Path:
     ).stdout.split()
     BUILT.mkdir(parents=True, exist_ok=True)
     unfinished = program.with_suffix(f".{os.getpid()}")
-    command = ["gcc", "-O2", "-Wall", "-Wextra", "-static", "-Wl,--wrap=writev", "-o", str(unfinished), str(SOURCE), *flags]
+    command = [
+        "gcc",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-static",
+        "-Wl,--wrap=writev",
+        "-o",
+        str(unfinished),
+        str(SOURCE),
+        *flags,
+    ]
     made = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
     if made.returncode:
         raise RuntimeError(f"slow_files does not compile:\n{made.stderr}")
