@@ -133,6 +133,14 @@ def test_a_baked_image_is_its_own_container_image() -> None:
     assert ec2.containers(DESIRED, CONFIG)[0].image == "node:1"
 
 
+def test_what_is_being_built_yields_to_what_serves() -> None:
+    images = [{"id": "ami-base", "state": "available", "source_instance_id": "i-9"}]
+    (node,) = ec2.containers(DESIRED | {"images": images}, CONFIG)
+    assert "--cpu-shares" not in node.flags
+    (builder,) = ec2.containers(DESIRED, CONFIG)
+    assert builder.flags[-2:] == ("--cpu-shares", ec2.BUILDER_SHARES)
+
+
 @pytest.mark.parametrize(
     ("state", "running"), [("pending", True), ("running", True), ("stopping", False), ("stopped", False)]
 )

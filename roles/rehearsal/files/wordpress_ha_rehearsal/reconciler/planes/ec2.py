@@ -18,6 +18,9 @@ KIND = "ec2"
 #: States of an instance that must run, and that must not (terminated ones are not in the desired state at all).
 RUNNING, STOPPED = {"pending", "running"}, {"stopping", "stopped"}
 
+#: Of 1024. On EC2 each machine has processors of its own; here nodes that serve would wait for the one that is being built, which alone has no image yet.
+BUILDER_SHARES = "256"
+
 
 def name(config: Config, instance_id: str) -> str:
     """Container name of an instance."""
@@ -55,6 +58,7 @@ def containers(desired: Mapping[str, Any], config: Config) -> list[Container]:
                     # mount.nfs4 of the node image binds a directory in place of the NFS export.
                     *("--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"),
                     *("--volume", f"{config.data('efs')}:/run/rehearsal/efs"),
+                    *(() if baked else ("--cpu-shares", BUILDER_SHARES)),
                 ),
                 mortal=True,
                 running=instance["state"] in RUNNING,
