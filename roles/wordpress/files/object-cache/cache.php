@@ -23,6 +23,9 @@ class WP_Object_Cache {
 	/** Groups of answers to questions, which say themselves how old they are: storing them can wait. */
 	const ANSWERS = '/^((post|term|comment|user|site|network)-queries|translation_files|theme_files)$/';
 
+	/** Statements that change nothing. */
+	const READS = '/^[\s(]*(?:SELECT|SHOW|DESC|DESCRIBE|EXPLAIN|SET|USE)\b/i';
+
 	/** Groups of options: after a change nothing is stored, everybody reads anew (P10). */
 	const OPTIONS = array(
 		'options'      => true,
@@ -46,7 +49,9 @@ class WP_Object_Cache {
 	/** Whether this request changed options in the database, and by id what it must bury because it did so just now. */
 	private bool $changed_options = false;
 	private array $unsettled      = array();
-	private array $is_copy        = array();
+	/** Whether it changed anything there. */
+	private bool $has_written = false;
+	private array $is_copy    = array();
 	/** Bytes of the lists of options that do not exist, as they were read, by id. */
 	private array $absent_options = array();
 
@@ -294,6 +299,7 @@ class WP_Object_Cache {
 	public function before_query( $query ) {
 		if ( null !== $this->shared ) {
 			$this->shared->send_urgent();
+			$this->has_written = $this->has_written || ! preg_match( self::READS, $query );
 			if ( preg_match( '/^\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b.{0,80}?(options|sitemeta)\b/is', $query, $found ) ) {
 				$this->changed_options = true;
 				if ( 'options' === strtolower( $found[1] ) ) {
@@ -400,8 +406,8 @@ class WP_Object_Cache {
 		}
 		$bytes = self::encode( $data );
 		if ( $this->is_copy( $group ) && $this->shared->has_lease( $group, $id ) ) {
-			// Found missing, and now there: read from the database most likely. A change that came in between wins.
-			$this->shared->fill( $group, $id, $bytes, $ttl, true );
+			// Found missing, and now there: read from the database most likely. Who was faster, or changed it in between, wins.
+			$this->shared->fill( $group, $id, $bytes, $ttl, $this->instead( $id, $ttl ) );
 			return;
 		}
 		$this->shared->store( $group, $id, $bytes, $ttl, ! preg_match( self::ANSWERS, $group ) );
@@ -430,7 +436,7 @@ class WP_Object_Cache {
 			return true;
 		}
 		if ( 'notoptions' === $name && isset( $this->absent_options[ $id ] ) ) {
-			$this->shared->swap( $group, $id, self::encode( $data ), $ttl, $this->absent_options[ $id ] );
+			$this->shared->swap( $group, $id, self::encode( $data ), $ttl, $this->absent_options[ $id ], $this->instead( $id, $ttl ) );
 			unset( $this->absent_options[ $id ] );
 			return true;
 		}
@@ -439,6 +445,20 @@ class WP_Object_Cache {
 			return true;
 		}
 		return false;
+	}
+
+	/**
+	 * What a request that changed something puts in the place of a value that somebody else stored meanwhile: its own may be its change.
+	 *
+	 * One that changed nothing leaves what it finds. Were that given up, requests at the same time would take it from each other for as
+	 * long as they keep coming.
+	 */
+	private function instead( string $id, int $ttl ): ?array {
+		if ( ! $this->has_written ) {
+			return null;
+		}
+		// The time of the last change is never missing: another one says as much, and nothing was stored under it.
+		return preg_match( '/(^|:)last_changed$/D', $id ) ? array( self::encode( microtime() ), $ttl ) : WordPress_HA_Cache_Shared::grave();
 	}
 
 	private function count( $key, int $offset, $group ) {

@@ -137,26 +137,31 @@ class WordPress_HA_Cache_Shared {
 	 * Store what was read from the database, unless somebody was faster: a change made meanwhile deletes or replaces the value,
 	 * and neither is undone by what was read before it (P10).
 	 *
-	 * @param bool $or_bury Whether a value that cannot be stored must not leave another one in its place.
+	 * @param ?array $instead Bytes and seconds of what takes the place of another value that was stored meanwhile; null leaves it there.
 	 */
-	public function fill( string $group, string $id, string $bytes, int $seconds, bool $or_bury = false ): bool {
+	public function fill( string $group, string $id, string $bytes, int $seconds, ?array $instead = null ): bool {
 		$lease     = $this->leases[ $group ][ $id ] ?? '';
-		$name      = $this->prefix_of( $group ) . $id;
-		$operation = '' === $lease ? array( 'add', $name, $bytes, $seconds ) : array( 'swap', $name, $bytes, $seconds, $lease );
-		$this->forget( $group, $id );
-		if ( $or_bury ) {
-			$operation['else'] = array( 'set', $name, self::tombstone(), self::GRAVE_TTL );
-		}
-		return (bool) $this->enqueue( $operation, false );
+		$operation = '' === $lease ? array( 'add', '', $bytes, $seconds ) : array( 'swap', '', $bytes, $seconds, $lease );
+		return $this->store_or( $group, $id, $operation, $instead, false );
 	}
 
-	/** Replace exactly what this request read, as by $expected; what somebody else changed meanwhile is given up instead. */
-	public function swap( string $group, string $id, string $bytes, int $seconds, string $expected ): bool {
-		$name              = $this->prefix_of( $group ) . $id;
-		$operation         = array( 'swap', $name, $bytes, $seconds, $expected );
-		$operation['else'] = array( 'set', $name, self::tombstone(), self::GRAVE_TTL );
+	/** Replace exactly what this request read, as by $expected. */
+	public function swap( string $group, string $id, string $bytes, int $seconds, string $expected, ?array $instead = null ): bool {
+		return $this->store_or( $group, $id, array( 'swap', '', $bytes, $seconds, $expected ), $instead, true );
+	}
+
+	private function store_or( string $group, string $id, array $operation, ?array $instead, bool $urgent ): bool {
+		$operation[1] = $this->prefix_of( $group ) . $id;
+		if ( null !== $instead ) {
+			$operation['else'] = array_merge( array( 'set', $operation[1] ), $instead );
+		}
 		$this->forget( $group, $id );
-		return (bool) $this->enqueue( $operation, true );
+		return (bool) $this->enqueue( $operation, $urgent );
+	}
+
+	/** Bytes and seconds of what a deletion leaves behind. */
+	public static function grave(): array {
+		return array( self::TOMBSTONE . self::token(), self::GRAVE_TTL );
 	}
 
 	/** Whether it was asked for, and found missing, earlier in this request. */
@@ -176,11 +181,11 @@ class WordPress_HA_Cache_Shared {
 	public function bury( string $group, array $ids ): void {
 		$prefix = $this->prefix_of( $group );
 		foreach ( $ids as $id ) {
-			$tombstone = self::tombstone();
+			$grave = self::grave();
 			$this->forget( $group, $id );
 			$this->known[ $group ][ $id ]  = null;
-			$this->leases[ $group ][ $id ] = $tombstone;
-			$this->enqueue( array( 'set', $prefix . $id, $tombstone, self::GRAVE_TTL ), true );
+			$this->leases[ $group ][ $id ] = $grave[0];
+			$this->enqueue( array_merge( array( 'set', $prefix . $id ), $grave ), true );
 		}
 	}
 
@@ -398,30 +403,36 @@ class WordPress_HA_Cache_Shared {
 			}
 			return null;
 		}
-		$burials = array();
+		$lost = array();
 		foreach ( $queue as $position => $operation ) {
 			if ( isset( $operation['else'] ) && ! $results[ $position ] ) {
-				$burials[] = $operation['else'];
+				$lost[] = $operation;
 			}
 		}
 		if ( ! $this->is_renewing && $this->link->must_flush() ) {
 			// The server was demoted under us: what it acknowledged last may be missing at its successor (P14).
 			$this->recover();
 		}
-		if ( $burials && null === $this->link->run( $burials ) ) {
+		if ( $lost && ! $this->replace_others( $lost ) ) {
 			$this->link->note_lost_write();
 		}
 		return $operations ? array_slice( $results, count( $queue ) ) : $results;
+	}
+
+	/** Put in place what stands for values that could not be stored, unless somebody else stored the same; false if the cache is away. */
+	private function replace_others( array $lost ): bool {
+		$found = $this->link->run( array_map( fn ( $operation ) => array( 'get', $operation[1] ), $lost ) );
+		if ( null === $found ) {
+			return false;
+		}
+		$others = array_filter( $lost, fn ( $position ) => $found[ $position ] !== $lost[ $position ][2], ARRAY_FILTER_USE_KEY );
+		return ! $others || null !== $this->link->run( array_column( $others, 'else' ) );
 	}
 
 	/** Values are named by site, generation of all, generation of the group, group. */
 	private function prefix_of( string $group ): string {
 		$this->begin();
 		return $this->prefix . ':' . ( $this->tokens[''] ?? 'none' ) . ':' . ( $this->tokens[ $group ] ?? '0' ) . ':' . $group . ':';
-	}
-
-	private static function tombstone(): string {
-		return self::TOMBSTONE . self::token();
 	}
 
 	private static function token(): string {
