@@ -145,6 +145,8 @@ class World:
         """Fill in the login form as the administrator and open the dashboard."""
         page.goto(f"{self.url}/wp-login.php")
         expect(page.locator("#user_login").count(), f"the login form did not open: {heading(page)}")
+        # WordPress puts the cursor there a moment after the page is loaded: what is typed elsewhere at that moment would follow it.
+        page.wait_for_function("document.activeElement.id === 'user_login'")
         page.fill("#user_login", self.site.report["admin_user"])
         page.fill("#user_pass", self.site.report["admin_password"])
         with page.expect_navigation():
